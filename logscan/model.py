@@ -1,0 +1,396 @@
+"""The nouns of the program.  No I/O here and no imports of ours.
+
+Times are integers: microseconds since 1970-01-01T00:00:00Z.  A klog line is
+built once per line of input, and an ``int`` is ten times cheaper than an aware
+``datetime``; ``rfc3339`` turns one into text at the edge.
+
+NamedTuples are what is built once per line, frozen dataclasses are the rest,
+and the few mutable classes say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(micros: int | None) -> str | None:
+    """Write a time (microseconds since the epoch, UTC) as RFC 3339 with a "Z"."""
+    if micros is None:
+        return None
+    return (EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+class Severity(IntEnum):
+    """How bad; klog's letters I, W, E and F in order, so that ``max`` works."""
+
+    INFO = 0
+    WARNING = 1
+    ERROR = 2
+    FATAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where lines come from.  One object per stream, shared by all its lines."""
+
+    input: str  # "-", "nfs.log", "bundle.tgz!node-1/nfs.log"
+    stream: str = ""  # what keeps interleaved writers apart: "pod/container", "node/kubelet", ""
+    carrier: str = "bare"  # the framing's name, one of frames.CARRIERS
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    node: str = ""
+    component: str = ""  # one of COMPONENTS, or "" where the carrier does not tell
+
+
+COMPONENTS = (
+    "nfs", "csi-provisioner", "csi-snapshotter", "csi-resizer", "registrar", "liveness",
+    "kubelet", "events", "kernel", "nfsd",
+)  # fmt: skip
+
+
+class Line(NamedTuple):
+    """One line of a program's output, out of its framing."""
+
+    origin: Origin
+    number: int  # 1-based physical line of the input it came from
+    offset: int  # byte offset of that physical line in the (unpacked) input
+    text: str  # never holds "\n"
+    written: int | None = None  # when the carrier stored it; None if it did not say
+    physical: int = 1  # physical lines it is made of; 0 for the 2nd and later out of one
+
+
+class Record(NamedTuple):
+    """One entry of a log: a header line and the lines that continue it.
+
+    A NamedTuple, not a frozen dataclass, because one is built per log entry
+    and a tuple is three times cheaper to build.
+    """
+
+    origin: Origin
+    line: int  # first physical line, 1-based
+    end_line: int  # last one; lines of other streams may lie between
+    lines: int  # how many physical lines it is made of
+    offset: int  # byte offset of the first one
+    severity: Severity | None  # None where no header says it
+    time: int | None
+    time_source: str  # one of TIME_SOURCES
+    pid: int  # 0 where unknown
+    file: str  # base name of the Go source file that logged, "" where unknown
+    source_line: int  # 1-based line in that file, 0 where unknown
+    message: str  # continuation lines joined with "\n", no final newline
+    kind: str = "klog"  # one of RECORD_KINDS
+    fields: Mapping[str, str] | None = None  # of structured and JSON klog
+    alternate: str | None = None  # the message joined the other way, if a terminal wrapped it
+
+
+# klog: a header was read.  text: no header, so severity is unknown.  panic: Go's own
+# dump.  system: a line of the kernel, a daemon or kubelet that is no klog.
+RECORD_KINDS = ("klog", "json", "text", "panic", "system", "preamble")
+
+# Who gave the year (and the rest) of a time: the carrier's stamp, klog's file preamble, the
+# file's name, the user, or nobody: then it is the latest year that is not in the future.
+TIME_SOURCES = ("carrier", "preamble", "file-name", "option", "assumed", "none")
+
+
+# ---------------------------------------------------------------- rules
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison of a ``when``: ``field`` is dotted and one of rules.FIELDS."""
+
+    field: str
+    op: str  # "is", "matches", "missing", "version", "under", "at_least", "no_completion", "followed_by"
+    value: Any  # "is": tuple of values, any of which may be equal
+    within: int | None = None  # µs, for at_least and followed_by
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A ``when``: ``how`` is "all", "any" or "not" (which has one part)."""
+
+    how: str
+    parts: tuple[Condition | Test, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What marks a record: the literal is necessary for the pattern."""
+
+    literal: str
+    pattern: str | None = None  # None: the literal alone suffices
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do; commands are ready to paste.  Templates until a diagnosis fills them."""
+
+    summary: str = ""
+    steps: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    manifest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason for a signature; ``category`` is one of rules.CATEGORIES."""
+
+    category: str
+    cause: str  # a template, one sentence
+    confidence: str = "medium"  # high | medium | low, where ``when`` holds (or is absent)
+    when: Condition | None = None
+    confirm: tuple[str, ...] = ()
+    remedy: Remedy = Remedy()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    """A log inside a rule that it must (or must not) match, through the real pipeline."""
+
+    name: str
+    log: str
+    captures: Mapping[str, str] = field(default_factory=dict)
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A signature, its ranked causes, and its own tests."""
+
+    id: str
+    title: str
+    severity: Severity
+    components: tuple[str, ...]
+    match: tuple[Signature, ...]
+    causes: tuple[Cause, ...]
+    when: Condition | None = None
+    explains: tuple[str, ...] = ()  # rules whose findings are symptoms of this one
+    resolved_by: str = "success"  # "success" (same call, same volume) | "never" | a rule id
+    affects: str | None = None  # driver versions, ">=4.1,<4.5"
+    fixed_in: str | None = None
+    references: tuple[str, ...] = ()
+    must_match: tuple[RuleTest, ...] = ()
+    must_not_match: tuple[RuleTest, ...] = ()
+    path: str = ""  # of the file it came from
+
+
+# ---------------------------------------------------------------- calls
+
+
+@dataclass(slots=True)
+class Volume:
+    """What the log has told so far about one volume.  Mutable: it learns.
+
+    ``name`` is the PV name where known (``pvc-…``), else the volume handle.
+    """
+
+    name: str
+    handle: str = ""  # CSI volume id as printed
+    pvc: str = ""
+    namespace: str = ""
+    server: str = ""
+    share: str = ""  # with a leading "/", as mounted; "/" is the server's root
+    subdir: str = ""
+    storage_class: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)  # of the CreateVolume request
+    source: str = ""  # "server:/path" of the last mount seen for it
+    options: str | None = None  # options of that mount; None: no mount seen
+    attempts: dict[str, int] = field(default_factory=dict)  # by method (and snapshot)
+    # When a method last ended well: (time, order of reading).
+    successes: dict[str, tuple[int | None, int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Call:
+    """One gRPC call of the driver.  Mutable until it ends.
+
+    ``volume`` is None where nothing in the log says whose call it was;
+    ``candidates`` then tells of how many it is one.
+    """
+
+    method: str  # "CreateVolume"; "" unknown
+    volume: Volume | None
+    origin: Origin
+    line: int
+    start: int | None = None  # of the request; None: the log starts later
+    end: int | None = None
+    outcome: str = "open"  # open | ok | failed | killed
+    code: str = ""  # gRPC code of a failure: "Internal"
+    message: str = ""  # the failure's own text, innermost desc
+    target: str = ""  # target path
+    request: Mapping[str, Any] | None = None
+    options: str | None = None  # mount options used, comma separated; None: no mount seen
+    source: str = ""  # "server:/path" mounted
+    step: str = ""  # last step seen, one of calls.STEPS
+    key: str = ""  # what keeps calls of one method apart: volume, target or snapshot
+    attempt: int = 1  # 1-based, of this method and key
+    candidates: int = 1
+    hung: bool = False  # open for longer than any time-out of the driver
+
+
+class Finding(NamedTuple):
+    """A rule's signature met in a record."""
+
+    rule: Rule
+    record: Record
+    captures: dict[str, str]
+    size: int = 0  # characters matched: the longer says more
+
+
+# ---------------------------------------------------------------- the report
+
+
+@dataclass(frozen=True, slots=True)
+class InputSummary:
+    """What one input was."""
+
+    name: str
+    framing: tuple[str, ...] = ()  # carriers met, most lines first
+    component: str | None = None
+    role: str | None = None  # "controller" | "node"
+    driver_version: str | None = None
+    version_source: str | None = None  # "banner" | "fingerprint"
+    bytes: int = 0
+    lines: int = 0
+    records: int = 0
+    unparsed_lines: int = 0
+    first_time: int | None = None
+    last_time: int | None = None
+    time_source: str = "none"
+    warnings: tuple[str, ...] = ()  # "3 lines held bytes that are no UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRef:
+    """A volume as a diagnosis names it; "" is unknown."""
+
+    name: str
+    pvc: str = ""
+    namespace: str = ""
+    server: str = ""
+    share: str = ""
+    subdir: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Lines of the log that prove a diagnosis."""
+
+    input: str
+    line: int
+    end_line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A cause that the log cannot rule out, and what would decide."""
+
+    category: str
+    cause: str
+    confirm: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One cause, the volumes that it hits, the proof and the cure."""
+
+    id: str  # of the rule
+    category: str
+    severity: Severity
+    confidence: str
+    title: str
+    cause: str
+    remedy: Remedy
+    confirm: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    volumes: tuple[VolumeRef, ...] = ()
+    nodes: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    failures: int = 0  # failed calls, each once though the driver logs it twice
+    attempts: int = 0  # of the volume that tried most often
+    first_time: int | None = None
+    last_time: int | None = None
+    recovered: bool = False
+    ongoing: bool = False
+    evidence: tuple[Evidence, ...] = ()
+    explains: tuple[tuple[str, int], ...] = ()  # (rule id, records folded in)
+    fixed_in: str | None = None
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognised:
+    """W/E/F records of one shape that no rule knows."""
+
+    template: str
+    severity: Severity
+    source: str  # "utils.go:93", "" where unknown
+    count: int
+    first: Evidence
+    last: Evidence
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Benign:
+    """Records that look bad and are not."""
+
+    id: str
+    title: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallsSummary:
+    """Counts of gRPC calls of the driver."""
+
+    total: int = 0
+    failed: int = 0
+    hung: int = 0
+    by_method: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # (total, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectNext:
+    """What is missing to know more, and the command that fetches it."""
+
+    why: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Law: ``problems == matched + benign + unrecognised``."""
+
+    records: int = 0
+    problems: int = 0  # records of severity W, E or F
+    matched: int = 0
+    benign: int = 0
+    unrecognised: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a writer may know."""
+
+    version: str  # of logscan
+    verdict: str  # healthy | info | warning | error | not-enough-evidence
+    inputs: tuple[InputSummary, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()  # worst and most specific first
+    unrecognised: tuple[Unrecognised, ...] = ()
+    benign: tuple[Benign, ...] = ()
+    calls: CallsSummary = CallsSummary()
+    counts: Counts = Counts()
+    collect_next: tuple[CollectNext, ...] = ()
+    suppressed: tuple[Mapping[str, Any], ...] = ()
+    truncated: Mapping[str, int] | None = None  # what a cap dropped, by kind
+    errors: tuple[str, ...] = ()  # inputs that could not be read: "place: problem"
+    interrupted: bool = False  # Ctrl-C: the input was not read to its end
