@@ -1,0 +1,587 @@
+"""Pair the driver's requests with how they ended, and learn about the volumes on the way.
+
+The driver prints no request id, its pid is constant, and handlers run side by
+side and end in any order.  So a line is bound to a call by what it names:
+the volume, the target path, the body of a mount error.  Where a line names
+nothing and several calls are open, it stays ambiguous: "one of N".
+
+One Tracker reads all streams; what it keeps is bounded (see the MAX_ constants).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from logscan import csi, rpc
+from logscan.model import Call, Origin, Record, Volume
+from logscan.volumes import MAX_VOLUMES, Volumes, learn_context
+
+MAX_OPEN = 4_096  # open calls of one stream
+MAX_AMBIGUOUS = 256  # errors that name nobody
+MAX_AWAITING = 1_024  # mount errors whose GRPC error has not come yet
+
+# No mount of the driver lasts longer than 110 s (v4.13; 90 s before), and kubelet gives a
+# call up after two minutes: what is open for longer hangs.
+HUNG_AFTER = 120_000_000  # µs
+
+
+@dataclass(slots=True)
+class _Stream:
+    """The calls of one driver process."""
+
+    announced: deque[tuple[str, Record]] = field(default_factory=lambda: deque(maxlen=MAX_OPEN))
+    open: OrderedDict[int, Call] = field(default_factory=OrderedDict)  # by id(call), oldest first
+    by_key: dict[str, list[Call]] = field(default_factory=dict)  # by volume name, key and target
+    awaiting: deque[tuple[str, Call]] = field(default_factory=lambda: deque(maxlen=MAX_AWAITING))
+    ambiguous: list[tuple[Call, list[Call]]] = field(default_factory=list)
+    last_time: int | None = None
+    role: str = ""
+    node: str = ""
+
+
+@dataclass(slots=True)
+class Works:
+    """What has been seen to work on one server, or on one share of it."""
+
+    versions: set[str] = field(default_factory=set)
+    count: int = 0
+
+
+class Tracker:
+    """Reads records in the order of the log; tells whose call each belongs to.
+
+    ``feed`` returns the call a record belongs to (None: of no call, or unknown).
+    Calls that ended wait in ``ended`` until the caller takes them.
+    """
+
+    def __init__(self) -> None:
+        self.ended: list[Call] = []
+        self.total: dict[str, int] = {}
+        self.failed: dict[str, int] = {}
+        self.hung = 0
+        self.restarts = 0
+        self.volumes = Volumes()
+        self.dropped_calls = 0  # open calls that no longer fitted in
+        self.works: dict[tuple[str, str], Works] = {}  # (server, "" or path)
+        self.clock = 0  # counts records: the order of reading
+        self._streams: dict[tuple[str, str], _Stream] = {}
+        self._handlers = {
+            "GRPC ": self._grpc,
+            "inter": self._internal,
+            "NodeP": self._publish,
+            "NodeU": self._unpublish,
+            "volum": self._succeeded,
+            "Mount": self._mount,
+            "chmod": self._chmod,
+            "skip ": self._chmod,
+            "Drive": self._banner,
+            "DRIVE": self._banner,
+            "Delet": self._retained,
+            "panic": self._banner,
+            "fatal": self._banner,
+        }
+
+    # ------------------------------------------------------------ reading
+
+    def feed(self, record: Record) -> Call | None:
+        """Bind *record* to a call of its stream, and learn from it."""
+        self.clock += 1
+        message = record.message
+        handler = self._handlers.get(message[:5])
+        # connection.go is the sidecars' side of the same calls: counting it would double them.
+        if handler is None or record.file == "connection.go":
+            return None
+        origin = record.origin
+        stream = self._streams.get((origin.input, origin.stream))
+        if stream is None:
+            stream = self._streams[(origin.input, origin.stream)] = _Stream()
+        if record.time is not None and (stream.last_time is None or record.time > stream.last_time):
+            stream.last_time = record.time
+        return handler(stream, record)
+
+    def take_ended(self) -> list[Call]:
+        """The calls that ended since this was last asked."""
+        ended, self.ended = self.ended, []
+        return ended
+
+    def close(self) -> None:
+        """The log is over: settle what can be settled, and say what hangs."""
+        for stream in self._streams.values():
+            self._close_stream(stream)
+
+    def role(self, input_name: str) -> str | None:
+        """Whether the calls of an input are a controller's or a node's; None if neither or both."""
+        roles = {stream.role for (name, _), stream in self._streams.items() if name == input_name and stream.role}
+        return roles.pop() if len(roles) == 1 else None
+
+    def stream_of(self, origin: Origin) -> tuple[str, str]:
+        """The role and the node of the driver whose log this is, "" where it does not say."""
+        stream = self._streams.get((origin.input, origin.stream))
+        return (stream.role, stream.node) if stream else ("", "")
+
+    # ------------------------------------------------------------ gRPC lines
+
+    def _grpc(self, stream: _Stream, record: Record) -> Call | None:
+        message = record.message
+        if message.startswith("GRPC call: "):
+            method = message.rpartition("/")[2].strip()
+            stream.announced.append((method, record))
+            self.total[method] = self.total.get(method, 0) + 1
+            if "/csi.v1.Controller/" in message:
+                stream.role = "controller"
+            elif "/csi.v1.Node/" in message:
+                stream.role = "node"
+            return None
+        if message.startswith("GRPC request: "):
+            return self._request(stream, record)
+        if message.startswith("GRPC response: "):
+            return self._response(stream, record)
+        if message.startswith("GRPC error: "):
+            return self._error(stream, record)
+        return None
+
+    def _request(self, stream: _Stream, record: Record) -> Call | None:
+        body = rpc.read_json(record.message[len("GRPC request: ") :])
+        methods = rpc.methods_of_request(body)
+        method = _take_announced(stream, methods)
+        if not body:
+            return None  # an empty request is Identity's or a capability's: nothing to learn
+        if method == "":
+            if len(methods) != 1:
+                return None
+            method = next(iter(methods))
+            self.total[method] = self.total.get(method, 0) + 1
+        call = Call(method, None, record.origin, record.line, start=record.time, request=body)
+        volume = self.volumes.learn_request(body)
+        call.volume = volume
+        call.target = str(body.get("target_path") or body.get("volume_path") or "")
+        call.key = call.target or str(body.get("name") or body.get("snapshot_id") or (volume.name if volume else ""))
+        _count_attempt(call)
+        self._open(stream, call)
+        return call
+
+    def _response(self, stream: _Stream, record: Record) -> Call | None:
+        text = record.message[len("GRPC response: ") :]
+        body = rpc.read_json(text)
+        call: Call | None = None
+        if body and isinstance(body.get("volume"), dict):
+            answered = body["volume"]
+            name = self.volumes.name_of_handle(str(answered.get("volume_id") or ""))
+            context = answered.get("volume_context")
+            if name:
+                volume = self.volumes.get(name)
+                learn_context(volume, context if isinstance(context, dict) else {})
+                call = _oldest(stream.by_key.get(name, ()), {"CreateVolume"})
+                if call is None:
+                    self._note_success("CreateVolume", volume, record.time)
+        elif body and "node_id" in body:
+            stream.node = str(body["node_id"])
+        elif body and isinstance(body.get("snapshot"), dict):
+            handle = str(body["snapshot"].get("snapshot_id") or "")
+            parts = handle.split("#")
+            call = _oldest(stream.by_key.get(parts[2] if len(parts) > 2 else "", ()), {"CreateSnapshot"})
+        elif body:
+            call = _oldest(stream.open.values(), rpc.METHODS_OF_RESPONSE.get(next(iter(body)), frozenset()))
+        elif text.strip() == "{}":
+            call = self._anonymous_success(stream)
+        if call is not None:
+            self._finish(stream, call, "ok", record)
+        return call
+
+    def _anonymous_success(self, stream: _Stream) -> Call | None:
+        """Whose ``{}`` this is: of a call whose last line was its last, else of the only one."""
+        quiet = []
+        for call in stream.open.values():
+            if call.method not in rpc.DONE:
+                continue
+            if call.step in rpc.DONE[call.method]:
+                return call  # several may be done: they all ended well, so which is the same
+            if call.step == "":
+                quiet.append(call)
+        # A publish of what is mounted already prints nothing but call, request and {}.
+        return quiet[0] if len(quiet) == 1 else None
+
+    def _error(self, stream: _Stream, record: Record) -> Call | None:
+        status = csi.parse_status(record.message)
+        if status is None:
+            return None
+        call = self._awaited(stream, status.innermost)
+        if call is None:
+            call = self._failing(stream, record, status)
+        call.code, call.message, call.end = status.code, status.innermost, record.time
+        # One of N: its end waits until the others' ends have told whose it is.
+        if call.candidates == 1 and call.outcome == "open":
+            self._finish(stream, call, "failed", record)
+        return call
+
+    def _awaited(self, stream: _Stream, body: str) -> Call | None:
+        """The call whose ``Mount failed: …`` had the same body: one event, logged twice."""
+        wanted = rpc.mount_body(body)
+        for index, (have, call) in enumerate(stream.awaiting):
+            if have == wanted:
+                del stream.awaiting[index]
+                return call
+        return None
+
+    def _failing(self, stream: _Stream, record: Record, status: csi.Status) -> Call:
+        subject = csi.subject_of(status.desc)
+        name = self.volumes.name_of_handle(subject.handle) or subject.volume
+        if name:
+            found = [call for call in stream.by_key.get(name, ()) if call.outcome == "open"]
+            found = rpc.same_side(found, subject.target) or found
+            method = rpc.method_of_text(status.desc)
+            found = [call for call in found if call.method == method] or found
+            if "already exists" in status.desc and found:
+                return found[-1]  # answered at once: never the long-running one
+            if same := [call for call in found if call.target and call.target == subject.target]:
+                return same[0]
+            if found:
+                return found[0]
+            return self._orphan(stream, record, status, self.volumes.get(name))
+        return self._anonymous_failure(stream, record, status)
+
+    def _anonymous_failure(self, stream: _Stream, record: Record, status: csi.Status) -> Call:
+        method = rpc.method_of_text(status.desc)
+        wrapped = "failed to mount nfs server" in status.desc
+        candidates = [
+            call
+            for call in stream.open.values()
+            if call.outcome == "open"
+            and (not method or call.method == method)
+            and not (wrapped and call.method in rpc.NODE_METHODS)
+            and call.step not in rpc.DONE.get(call.method, ())
+        ]
+        # The bare text of an errno is chmod's in the newer drivers: its line came just before.
+        if status.innermost.lower() in csi.ERRNOS:
+            candidates = [call for call in candidates if call.step in {"chmod", "unmounted"}] or candidates
+        # Arguments are checked before anything is mounted.
+        if status.code == "InvalidArgument":
+            candidates = [call for call in candidates if not call.step] or candidates
+        if len(candidates) == 1:
+            return candidates[0]
+        call = self._orphan(stream, record, status, None)
+        if candidates:
+            call.candidates = len(candidates)
+            methods = {candidate.method for candidate in candidates}
+            if len(methods) == 1:
+                call.method = methods.pop()
+            # The call itself was counted when it was announced.
+            self.total[method] -= 1
+            stream.ambiguous.append((call, candidates))
+            if len(stream.ambiguous) > MAX_AMBIGUOUS:
+                self._give_up(stream)
+        return call
+
+    def _orphan(self, stream: _Stream, record: Record, status: csi.Status, volume: Volume | None) -> Call:
+        """A failure whose request the log does not hold (it starts later, or -v is too low)."""
+        method = rpc.method_of_text(status.desc)
+        if not method and volume is not None:
+            where = csi.parse_path(csi.subject_of(status.desc).target).where
+            method = "NodePublishVolume" if where == "node" else ""
+        call = Call(method, volume, record.origin, record.line, end=record.time)
+        if volume is not None:
+            call.options, call.source = volume.options, volume.source
+            call.target = csi.subject_of(status.desc).target
+            call.key = volume.name
+            _count_attempt(call)
+        if mount := csi.parse_mount(status.desc):
+            self._note_mount(call, mount)
+        self.total[method] = self.total.get(method, 0) + 1
+        return call
+
+    # ------------------------------------------------------------ the driver's own lines
+
+    def _internal(self, stream: _Stream, record: Record) -> Call | None:
+        found = rpc.INTERNAL.match(record.message)
+        if not found:
+            return None
+        stream.role = stream.role or "controller"
+        call = self._by_path(stream, found["target"], rpc.CONTROLLER_METHODS)
+        if found["source"]:
+            volume = call.volume if call and call.volume else self.volumes.of_path(found["target"])
+            if volume is not None:
+                server, share = csi.split_source(found["source"])
+                volume.server = volume.server or server
+                volume.share = volume.share or share
+                volume.source = found["source"]
+            if call is not None:
+                call.step = "mounting"
+        elif call is not None:
+            call.step = "unmounting"
+        return call
+
+    def _publish(self, stream: _Stream, record: Record) -> Call | None:
+        found = rpc.PUBLISH.match(record.message)
+        if not found:
+            return None
+        call = self._by_path(stream, found["target"], rpc.MOUNTING)
+        volume = self.volumes.of_path(found["target"]) or (call.volume if call else None)
+        on_node = csi.parse_path(found["target"]).where == "node"
+        if on_node:
+            stream.role = stream.role or "node"
+        if volume is not None:
+            volume.source = found["source"]
+            if on_node:
+                self.volumes.learn_handle(volume, found["handle"])
+        if call is not None:
+            call.source = found["source"]
+            call.step = "publish"
+        return call
+
+    def _mount(self, stream: _Stream, record: Record) -> Call | None:
+        message = record.message
+        mount = csi.parse_mount(message)
+        if mount is None:
+            return None
+        failed = message.startswith("Mount failed")
+        if not failed and not message.startswith("Mounting cmd"):
+            return None
+        call = self._by_path(stream, mount.target, rpc.MOUNTING)
+        volume = self.volumes.of_path(mount.target) or (call.volume if call else None)
+        if volume is not None:
+            volume.source, volume.options = mount.source, mount.options
+            volume.server = volume.server or mount.server
+        if call is None and failed:
+            call = Call("", volume, record.origin, record.line, end=record.time)
+            call.key = volume.name if volume else mount.target
+        if call is not None:
+            self._note_mount(call, mount)
+            call.step = "mount-failed" if failed else "mount"
+            if failed:
+                if len(stream.awaiting) == MAX_AWAITING:
+                    self._late(stream)
+                stream.awaiting.append((rpc.mount_body(message), call))
+        return call
+
+    @staticmethod
+    def _note_mount(call: Call, mount: csi.Mount) -> None:
+        call.options, call.source = mount.options, mount.source
+        call.target = call.target or mount.target
+
+    def _chmod(self, stream: _Stream, record: Record) -> Call | None:
+        found = rpc.TARGET.search(record.message)
+        call = self._by_path(stream, found["target"], rpc.MOUNTING) if found else None
+        if call is not None:
+            call.step = "chmod" if record.message.startswith("chmod") else "mounted"
+        return call
+
+    def _succeeded(self, stream: _Stream, record: Record) -> Call | None:
+        found = rpc.SUCCEEDED.match(record.message)
+        if not found:
+            return None
+        call = self._by_path(stream, found["target"], rpc.MOUNTING)
+        volume = self.volumes.of_path(found["target"]) or (call.volume if call else None)
+        options = call.options if call and call.options is not None else (volume.options if volume else None)
+        self._note_works(found["source"], options)
+        if call is not None:
+            call.step = "succeeded"
+            if call.method == "NodePublishVolume":
+                self._note_success(call.method, call.volume, record.time)
+        elif volume is not None and csi.parse_path(found["target"]).where == "node":
+            self._note_success("NodePublishVolume", volume, record.time)
+        return call
+
+    def _unpublish(self, stream: _Stream, record: Record) -> Call | None:
+        found = rpc.UNPUBLISH.match(record.message)
+        if not found:
+            return None
+        call = self._by_path(stream, found["target"], rpc.UNMOUNTING)
+        if call is not None:
+            call.step = "unmounted" if found["done"] else "unmounting"
+            if found["done"] and call.method == "NodeUnpublishVolume":
+                self._note_success(call.method, call.volume, record.time)
+        return call
+
+    def _retained(self, stream: _Stream, record: Record) -> Call | None:
+        """``DeleteVolume: …``: retained or deleted before, so there is nothing to do."""
+        if not record.message.startswith("DeleteVolume: "):
+            return None
+        for call in stream.open.values():
+            if call.method == "DeleteVolume" and call.volume and call.volume.handle in record.message:
+                if "retain" in record.message or "already deleted" in record.message:
+                    call.step = "retained"
+                return call
+        return None
+
+    def _banner(self, stream: _Stream, record: Record) -> None:
+        """A new start: what was open before is gone."""
+        if not record.message.startswith(("Driver: ", "DRIVER INFORMATION", "panic: ", "fatal error: ")):
+            return
+        if stream.open:
+            self.restarts += 1
+            self._close_stream(stream)
+
+    # ------------------------------------------------------------ opening and ending
+
+    def _open(self, stream: _Stream, call: Call) -> None:
+        for name in _names(call):
+            older = stream.by_key.setdefault(name, [])
+            # Locks let one handler at a time work on a target: an older call that had
+            # printed its last line has ended, only without a response line.
+            for other in [other for other in older if other.key == call.key]:
+                if other.step in rpc.DONE.get(other.method, ()):
+                    self._finish(stream, other, "ok", None)
+                    continue
+                if other.method != call.method:
+                    continue
+                # A retry of a call that may own a nameless error: then it does.
+                for failure, candidates in stream.ambiguous[:]:
+                    if any(other is candidate for candidate in candidates):
+                        self._assign(stream, failure, other)
+                        break
+            stream.by_key.setdefault(name, []).append(call)
+        stream.open[id(call)] = call
+        if len(stream.open) > MAX_OPEN:
+            _, oldest = next(iter(stream.open.items()))
+            self.dropped_calls += 1
+            self._drop(stream, oldest)
+            oldest.outcome = "killed"
+            self.ended.append(oldest)
+
+    def _finish(self, stream: _Stream, call: Call, outcome: str, record: Record | None) -> None:
+        call.outcome = outcome
+        call.end = record.time if record is not None else call.end
+        if outcome == "failed":
+            self.failed[call.method] = self.failed.get(call.method, 0) + 1
+            if call.volume is not None:
+                self.volumes.pin(call.volume)
+        elif outcome == "ok":
+            self._note_success(_method_key(call), call.volume, call.end)
+        self._drop(stream, call)
+        self.ended.append(call)
+        if outcome == "ok" and stream.ambiguous:
+            self._narrow(stream, call)
+
+    def _drop(self, stream: _Stream, call: Call) -> None:
+        stream.open.pop(id(call), None)
+        for name in _names(call):
+            calls = stream.by_key.get(name)
+            if calls:
+                calls[:] = [other for other in calls if other is not call]
+                if not calls:
+                    del stream.by_key[name]
+
+    def _narrow(self, stream: _Stream, succeeded: Call) -> None:
+        """One candidate fewer for each error that named nobody."""
+        for failure, candidates in stream.ambiguous[:]:
+            left = [call for call in candidates if call is not succeeded]
+            candidates[:] = left
+            failure.candidates = max(1, len(left))
+            if len(left) == 1:
+                self._assign(stream, failure, left[0])
+
+    def _assign(self, stream: _Stream, failure: Call, owner: Call) -> None:
+        """The error *failure* turned out to be *owner*'s end."""
+        stream.ambiguous[:] = [pair for pair in stream.ambiguous if pair[0] is not failure]
+        failure.method, failure.volume, failure.key = owner.method, owner.volume, owner.key
+        failure.request, failure.start, failure.target = owner.request, owner.start, owner.target
+        failure.options, failure.source, failure.attempt = owner.options, owner.source, owner.attempt
+        failure.candidates = 1
+        owner.outcome = "failed"
+        self._drop(stream, owner)
+        self._finish(stream, failure, "failed", None)
+
+    def _give_up(self, stream: _Stream) -> None:
+        """The oldest nameless error stays one of N."""
+        failure, candidates = stream.ambiguous.pop(0)
+        alive = [call for call in candidates if call.outcome == "open"]
+        failure.candidates = max(1, len(alive))
+        for call in alive:
+            call.candidates = max(call.candidates, len(alive))
+        self._finish(stream, failure, "failed", None)
+
+    def _settle(self, stream: _Stream) -> None:
+        """As many nameless errors as calls that could own them: each owns one."""
+        while stream.ambiguous:
+            failure, candidates = stream.ambiguous[0]
+            alive = [call for call in candidates if call.outcome == "open"]
+            rivals = [pair for pair in stream.ambiguous if any(call in alive for call in pair[1])]
+            owners = {id(call) for pair in rivals for call in pair[1] if call.outcome == "open"}
+            if alive and len(rivals) >= len(owners):
+                self._assign(stream, failure, alive[0])
+            else:
+                self._give_up(stream)
+
+    def _late(self, stream: _Stream) -> None:
+        """A mount error whose call gave up long before: a failure of its own."""
+        body, call = stream.awaiting.popleft()
+        if call.outcome == "open" and id(call) not in stream.open:
+            call.code, call.message = "", body
+            self.total[call.method] = self.total.get(call.method, 0) + 1
+            self._finish(stream, call, "failed", None)
+
+    def _close_stream(self, stream: _Stream) -> None:
+        while stream.awaiting:
+            self._late(stream)
+        self._settle(stream)
+        for call in list(stream.open.values()):
+            if call.step in rpc.DONE.get(call.method, ()):
+                self._finish(stream, call, "ok", None)
+                continue
+            age = stream.last_time - call.start if stream.last_time is not None and call.start is not None else 0
+            # One of these ended with an error that names nobody: which hangs cannot be told.
+            call.hung = age >= HUNG_AFTER and call.candidates == 1
+            self.hung += call.hung
+            call.end = None
+            call.outcome = "killed"
+            self._drop(stream, call)
+            self.ended.append(call)
+        stream.announced.clear()
+
+    def _note_success(self, method: str, volume: Volume | None, time: int | None) -> None:
+        if volume is not None:
+            volume.successes[method] = (time, self.clock)
+
+    def _note_works(self, source: str, options: str | None) -> None:
+        server, path = csi.split_source(source)
+        for key in ((server, ""), (server, path)):
+            if key not in self.works and len(self.works) >= MAX_VOLUMES:
+                continue
+            works = self.works.setdefault(key, Works())
+            works.count += 1
+            if options is not None:
+                works.versions.add(csi.mount_version(options))
+
+    # ------------------------------------------------------------ names
+
+    def _by_path(self, stream: _Stream, path: str, methods: Iterable[str]) -> Call | None:
+        """The open call that works on *path*: by its target, else by the volume in it."""
+        calls = stream.by_key.get(path)
+        if not calls:
+            where = csi.parse_path(path)
+            calls = rpc.same_side(stream.by_key.get(where.volume, []), path) if where.volume else None
+        return _oldest(calls or (), methods)
+
+
+def _take_announced(stream: _Stream, methods: frozenset[str]) -> str:
+    """The oldest ``GRPC call`` line that still waits for a request of this shape."""
+    for index, (method, _) in enumerate(stream.announced):
+        if method in methods:
+            del stream.announced[index]
+            return method
+    return ""
+
+
+def _method_key(call: Call) -> str:
+    """What an attempt or a success is counted under: snapshots of one volume are apart."""
+    return f"{call.method} {call.key}" if "Snapshot" in call.method else call.method
+
+
+def _count_attempt(call: Call) -> None:
+    if call.volume is not None:
+        key = _method_key(call)
+        call.attempt = call.volume.attempts[key] = call.volume.attempts.get(key, 0) + 1
+
+
+def _names(call: Call) -> set[str]:
+    names = {call.key, call.target, call.volume.name if call.volume else ""}
+    if call.volume is not None:
+        names.add(call.volume.handle)
+    return names - {""}
+
+
+def _oldest(calls: Iterable[Call], methods: Iterable[str]) -> Call | None:
+    wanted = methods if isinstance(methods, (set, frozenset)) else set(methods)
+    return next((call for call in calls if call.outcome == "open" and call.method in wanted), None)

@@ -1,0 +1,151 @@
+"""What single lines of the driver say about its gRPC calls; no state.
+
+Methods, the shapes of requests and responses, the lines that a call prints on
+its way (driver v3.0.0 and newer, ``-v=5``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from logscan import csi
+from logscan.model import Call
+
+CONTROLLER_METHODS = frozenset(
+    {"CreateVolume", "DeleteVolume", "CreateSnapshot", "DeleteSnapshot", "ControllerExpandVolume",
+     "ValidateVolumeCapabilities", "ControllerPublishVolume", "ControllerUnpublishVolume"}
+)  # fmt: skip
+NODE_METHODS = frozenset(
+    {"NodePublishVolume", "NodeUnpublishVolume", "NodeGetVolumeStats", "NodeExpandVolume", "NodeStageVolume"}
+)
+
+# Who mounts and who unmounts; a controller's calls do both, inside.
+MOUNTING = CONTROLLER_METHODS | {"NodePublishVolume"}
+UNMOUNTING = CONTROLLER_METHODS | {"NodeUnpublishVolume"}
+
+# How far a call got, by its last line: mounting (announced), mount (mount(8) runs), mount-failed,
+# chmod (tried), mounted (no chmod needed), succeeded (NodePublishVolume's last line),
+# unmounting, unmounted (its last line), retained (a delete that has nothing to do).
+STEPS = ("", "mounting", "publish", "mount", "mount-failed", "chmod", "mounted", "succeeded",
+         "unmounting", "unmounted", "retained")  # fmt: skip
+
+# The last line of a call that then has nothing left that can fail: newer drivers print no
+# response for these (an empty body is V6 there, and the manifests say -v=5).
+DONE = {
+    "NodePublishVolume": {"succeeded"},
+    "NodeUnpublishVolume": {"unmounted"},
+    "DeleteVolume": {"unmounted", "retained"},
+    "DeleteSnapshot": {"unmounted"},
+}
+
+# Whose call an error is when the log has no request for it: by its words.
+_METHOD_OF_TEXT: tuple[tuple[str, str], ...] = (
+    ("failed to make subdirectory", "CreateVolume"),
+    ("failed to copy volume", "CreateVolume"),
+    ("for snapshot volume copy", "CreateVolume"),
+    ("CreateVolume", "CreateVolume"),
+    ("in storage class", "CreateVolume"),
+    ("delete subdirectory(", "DeleteVolume"),
+    ("archive subdirectory(", "DeleteVolume"),
+    ("failed to delete archived subdirectory", "DeleteVolume"),
+    ("failed to remove empty directories", "DeleteVolume"),
+    ("failed to delete subdirectory", "DeleteVolume"),
+    ("still exists after 1 minute", "DeleteVolume"),
+    ("for snapshot deletion", "DeleteSnapshot"),
+    ("failed to create archive for snapshot", "CreateSnapshot"),
+    ("failed to create nfsSnapshot", "CreateSnapshot"),
+    ("failed to create source volume", "CreateSnapshot"),
+    ("failed to mount snapshot nfs server", "CreateSnapshot"),
+    ("failed to mount src nfs server", "CreateSnapshot"),
+    ("failed to unmount target", "NodeUnpublishVolume"),
+    ("failed to stat file", "NodeGetVolumeStats"),
+    ("failed to get metrics", "NodeGetVolumeStats"),
+    ("failed to transform", "NodeGetVolumeStats"),
+    ("does not exist", "NodeGetVolumeStats"),
+    ("Capacity Range missing", "ControllerExpandVolume"),
+)
+
+
+# ---------------------------------------------------------------- reading single lines
+
+INTERNAL = re.compile(r"internally (?:mounting (?P<source>\S+) at|unmounting) (?P<target>/\S+)")
+PUBLISH = re.compile(
+    r"NodePublishVolume: volumeID\((?P<handle>.*?)\) source\((?P<source>.*?)\) targetPath\((?P<target>[^)]*)\)"
+)
+TARGET = re.compile(r"targetPath\((?P<target>/[^,)\s]+)")
+SUCCEEDED = re.compile(r"volume\(.*?\) mount (?P<source>\S+) on (?P<target>/\S+) succeeded")
+UNPUBLISH = re.compile(
+    r"NodeUnpublishVolume: unmount(?:ing)? volume (?:\S+) on (?P<target>/\S+)(?P<done> successfully)?"
+)
+
+METHODS_OF_RESPONSE: Mapping[str, frozenset[str]] = {
+    "usage": frozenset({"NodeGetVolumeStats"}),
+    "capacity_bytes": frozenset({"ControllerExpandVolume"}),
+    "node_expansion_required": frozenset({"ControllerExpandVolume"}),
+    "confirmed": frozenset({"ValidateVolumeCapabilities"}),
+    "message": frozenset({"ValidateVolumeCapabilities"}),
+}
+_EMPTY_REQUEST = frozenset(
+    {"GetPluginInfo", "GetPluginCapabilities", "Probe", "ControllerGetCapabilities", "NodeGetCapabilities",
+     "NodeGetInfo", "ListVolumes", "GetCapacity", "ListSnapshots"}
+)  # fmt: skip
+
+
+def read_json(text: str) -> dict[str, Any] | None:
+    """A JSON object, or None for anything else (a body that was cut, say)."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def methods_of_request(body: Mapping[str, Any] | None) -> frozenset[str]:
+    """Which methods a request of this shape can be of; its line does not name one."""
+    if not body:
+        return _EMPTY_REQUEST
+    if "source_volume_id" in body:
+        return frozenset({"CreateSnapshot"})
+    if "snapshot_id" in body:
+        return frozenset({"DeleteSnapshot"})
+    if "volume_path" in body:
+        return frozenset({"NodeGetVolumeStats", "NodeExpandVolume"})
+    if "target_path" in body:
+        publish = "volume_capability" in body or "volume_context" in body
+        return frozenset({"NodePublishVolume" if publish else "NodeUnpublishVolume"})
+    if "volume_id" in body:
+        if "capacity_range" in body:
+            return frozenset({"ControllerExpandVolume"})
+        if "volume_capabilities" in body:
+            return frozenset({"ValidateVolumeCapabilities"})
+        return frozenset({"DeleteVolume"})
+    if "name" in body:
+        return frozenset({"CreateVolume"})
+    # A call that lacks what it must have ("name must be provided"): any that has a body.
+    return CONTROLLER_METHODS | NODE_METHODS
+
+
+def method_of_text(text: str) -> str:
+    """The method that an error's words betray, "" if they do not."""
+    if "ount failed: exit status" in text and "failed to mount" not in text:
+        return ""  # mount(8) says "does not exist" too
+    return next((method for words, method in _METHOD_OF_TEXT if words in text), "")
+
+
+def same_side(calls: Iterable[Call], path: str) -> list[Call]:
+    """Those of the calls that can work on *path*: kubelet's targets are the node service's."""
+    where = csi.parse_path(path).where if path else "unknown"
+    if where == "node":
+        return [call for call in calls if call.method in NODE_METHODS]
+    if where in {"share", "container"}:
+        return [call for call in calls if call.method in CONTROLLER_METHODS]
+    return list(calls)
+
+
+def mount_body(text: str) -> str:
+    """A mount error's body, the same in ``Mount failed`` and in the GRPC error."""
+    start = text.lower().find("mount failed: ")
+    return " ".join(text[start + len("mount failed: ") :].split()) if start >= 0 else " ".join(text.split())
