@@ -1,0 +1,226 @@
+"""Gather findings into incidents: one per volume, call and set of rules, with how often.
+
+An incident is what a diagnosis is made of once the whole log has been read.
+Retries of one call are one incident with a count, so memory grows with what
+is wrong, not with the log.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from logscan import csi, match
+from logscan.model import Call, Evidence, Finding, Origin, Record, Rule, Severity, Volume
+
+MAX_INCIDENTS = 20_000
+MAX_PENDING = 16  # records kept for one open call
+MAX_TEXT = 4_096  # characters of an evidence text
+MAX_TIMES = 64
+
+
+@dataclass(slots=True)
+class Incident:
+    """The same trouble of the same volume in the same call, and how often.  Mutable: it counts."""
+
+    findings: tuple[Finding, ...]
+    call: Call | None
+    volume: Volume | None
+    origin: Origin
+    message: str  # of the record that says most
+    role: str = ""
+    node: str = ""
+    failures: int = 0  # failed calls
+    sightings: Counter[str] = field(default_factory=Counter)  # records without a call, by who logged them
+    records: int = 0
+    problems: int = 0  # W/E/F records
+    attempts: int = 0
+    first_time: int | None = None
+    last_time: int | None = None
+    last_clock: int = 0
+    times: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_TIMES))
+    first: tuple[Evidence, ...] = ()
+    last: Evidence | None = None
+    severity: Severity = Severity.INFO
+    source: str = ""  # "utils.go:93"
+    never_ended: bool = False
+
+
+def evidence(record: Record) -> Evidence:
+    """The lines of a record, cut to a length that a report can hold."""
+    text = record.message.rstrip("\n")
+    header = ""
+    if record.file:
+        letter = "?" if record.severity is None else "IWEF"[record.severity]
+        header = f"{letter} {record.file}:{record.source_line}] "
+    if len(text) > MAX_TEXT:
+        text = text[:MAX_TEXT] + f" … ({len(text) - MAX_TEXT} more characters)"
+    return Evidence(record.origin.input, record.line, record.end_line, header + text)
+
+
+class Collector:
+    """Takes findings as the log is read; gives incidents when it is over."""
+
+    def __init__(self) -> None:
+        self.incidents: dict[tuple[object, ...], Incident] = {}
+        self.benign: Counter[str] = Counter()
+        self.benign_problems = 0
+        self.problems = 0
+        self.dropped = 0
+        # Where and when rules were last met: for what ends with another line
+        # ("server … OK").  (rule id, subject) -> (time, order of reading).
+        self.last_met: dict[tuple[str, str], tuple[int | None, int]] = {}
+        self.clock = 0
+        self._pending: dict[int, tuple[Call, list[tuple[Record, list[Finding]]]]] = {}
+
+    def add(self, record: Record, findings: list[Finding], call: Call | None) -> None:
+        """Take one record that a rule knows, or that is a W, E or F."""
+        self.clock += 1
+        problem = record.severity is not None and record.severity >= Severity.WARNING
+        self.problems += problem
+        for finding in findings:
+            for subject in {finding.captures.get("server", ""), finding.captures.get("volume", ""), ""}:
+                key = (finding.rule.id, subject)
+                if key in self.last_met or len(self.last_met) < MAX_INCIDENTS:
+                    self.last_met[key] = (record.time, self.clock)
+        if findings and all(f.rule.severity is Severity.INFO and f.rule.when is None for f in findings):
+            self.absorb(findings[0].rule.id, 1, int(problem))
+            return
+        if not findings and not problem:
+            return
+        if call is not None and call.outcome == "open":
+            _, records = self._pending.setdefault(id(call), (call, []))
+            if len(records) < MAX_PENDING:
+                records.append((record, findings))
+                return
+            call = None
+        elif call is not None and id(call) in self._pending:
+            self._pending[id(call)][1].append((record, findings))
+            return
+        self._enter([(record, findings)], call, failures=0)
+
+    def expect(self, call: Call) -> None:
+        """A call is about to end with the record that is added next."""
+        self._pending.setdefault(id(call), (call, []))
+
+    def end(self, call: Call, role: str = "", node: str = "") -> None:
+        """A call ended: what its records said becomes one incident."""
+        _, records = self._pending.pop(id(call), (call, []))
+        if call.outcome == "ok":
+            records = [
+                (record, [f for f in findings if not match.needs_open_call(f.rule.when)])
+                for record, findings in records
+            ]
+            # What only mattered if the call had not ended is nothing now.
+            records = [entry for entry in records if entry[1] or _is_problem(entry[0])]
+        if not records:
+            return
+        failed = call.outcome == "failed"
+        incident = self._enter(records, call, failures=int(failed))
+        incident.role, incident.node = role, node or incident.origin.node
+        incident.never_ended = incident.never_ended or call.outcome == "killed"
+
+    def close(self) -> None:
+        """Enter what still waited for the end of a call."""
+        for call, _ in list(self._pending.values()):
+            self.end(call)
+
+    def absorb(self, rule_id: str, count: int, problems: int) -> None:
+        """Count records that look bad and are not."""
+        self.benign[rule_id] += count
+        self.benign_problems += problems
+
+    # ------------------------------------------------------------
+
+    def _enter(self, records: list[tuple[Record, list[Finding]]], call: Call | None, failures: int) -> Incident:
+        findings = _best(finding for _, found in records for finding in found)
+        told = max(records, key=lambda entry: (bool(entry[1]), len(entry[0].message)))[0]
+        volume = call.volume if call is not None else None
+        name = volume.name if volume else _name(findings, told)
+        key = self._key(findings, call, name, told)
+        incident = self.incidents.get(key)
+        if incident is None and len(self.incidents) >= MAX_INCIDENTS:
+            self.dropped += 1
+            key = ("", *key[1:2])
+            incident = self.incidents.get(key)
+        if incident is None:
+            incident = self.incidents[key] = Incident(
+                findings, call, volume or (Volume(name) if name else None), told.origin, told.message[:MAX_TEXT * 4],
+            )  # fmt: skip
+        self._count(incident, records, call, failures)
+        return incident
+
+    @staticmethod
+    def _key(findings: Sequence[Finding], call: Call | None, name: str, told: Record) -> tuple[object, ...]:
+        rules = tuple(finding.rule.id for finding in findings)
+        if rules and all(finding.rule.severity is Severity.INFO for finding in findings):
+            return ("benign", rules)
+        if not rules:
+            return (name, rules, told.file, told.source_line, "" if name else told.message[:200])
+        if call is None:
+            captures = () if name else tuple(sorted((k, v) for f in findings for k, v in f.captures.items()))
+            mount = csi.parse_mount(told.message)
+            return (name, rules, told.origin.component, mount.source if mount else "", captures)
+        options = (call.source, call.options)
+        return (name, rules, call.method, call.code, options, call.outcome, call.candidates > 1)
+
+    def _count(
+        self, incident: Incident, records: list[tuple[Record, list[Finding]]], call: Call | None, failures: int
+    ) -> None:
+        incident.failures += failures
+        incident.last_clock = self.clock
+        if call is not None:
+            incident.attempts = max(incident.attempts, call.attempt)
+            incident.call = call  # the newest knows most
+        else:
+            incident.sightings[records[0][0].origin.component or records[0][0].origin.input] += 1
+        shown = [evidence(record) for record, findings in records if findings] or [evidence(records[0][0])]
+        if not incident.first:
+            incident.first = tuple(_fewest(shown))
+        incident.last = shown[-1]
+        for record, _ in records:
+            incident.records += 1
+            incident.problems += _is_problem(record)
+            if record.severity is not None and record.severity >= incident.severity:
+                incident.severity = record.severity
+                incident.source = f"{record.file}:{record.source_line}" if record.file else ""
+            if record.time is not None:
+                incident.times.append(record.time)
+                first, last = incident.first_time, incident.last_time
+                incident.first_time = record.time if first is None else min(first, record.time)
+                incident.last_time = record.time if last is None else max(last, record.time)
+
+
+def _is_problem(record: Record) -> bool:
+    return record.severity is not None and record.severity >= Severity.WARNING
+
+
+def _best(findings: object) -> tuple[Finding, ...]:
+    """Each rule once, with its longest match, in the order of rule ids."""
+    best: dict[str, Finding] = {}
+    for finding in findings:  # type: ignore[attr-defined]
+        if finding.rule.id not in best or finding.size > best[finding.rule.id].size:
+            best[finding.rule.id] = finding
+    return tuple(best[rule_id] for rule_id in sorted(best))
+
+
+def _name(findings: Sequence[Finding], record: Record) -> str:
+    for finding in findings:
+        if finding.captures.get("volume", "").startswith("pvc-"):
+            return finding.captures["volume"]
+    subject = csi.subject_of(record.message)
+    if subject.volume:
+        return subject.volume
+    return next((f.captures["volume"] for f in findings if f.captures.get("volume")), "")
+
+
+def _fewest(shown: list[Evidence]) -> list[Evidence]:
+    """The driver logs a mount error twice with one body: show the GRPC error, which says more."""
+    grpc = [item for item in shown if "GRPC error" in item.text]
+    return grpc[-1:] or shown[:2]
+
+
+def rules_of(incident: Incident) -> dict[str, Rule]:
+    """The rules met, by id."""
+    return {finding.rule.id: finding.rule for finding in incident.findings}
