@@ -25,6 +25,7 @@ MAX_AWAITING = 1_024  # mount errors whose GRPC error has not come yet
 # No mount of the driver lasts longer than 110 s (v4.13; 90 s before), and kubelet gives a
 # call up after two minutes: what is open for longer hangs.
 HUNG_AFTER = 120_000_000  # µs
+GIVES_UP_AFTER = 80_000_000  # µs, a little less than the shortest of them
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class _Stream:
     by_key: dict[str, list[Call]] = field(default_factory=dict)  # by volume name, key and target
     awaiting: deque[tuple[str, Call]] = field(default_factory=lambda: deque(maxlen=MAX_AWAITING))
     ambiguous: list[tuple[Call, list[Call]]] = field(default_factory=list)
+    nameless: int = 0  # {} that one of several quiet calls got
     last_time: int | None = None
     role: str = ""
     node: str = ""
@@ -63,6 +65,7 @@ class Tracker:
         self.hung = 0
         self.restarts = 0
         self.volumes = Volumes()
+        self._given_up: set[str] = set()  # volumes with a mount that timed out and may still run
         self.dropped_calls = 0  # open calls that no longer fitted in
         self.works: dict[tuple[str, str], Works] = {}  # (server, "" or path)
         self.clock = 0  # counts records: the order of reading
@@ -81,6 +84,7 @@ class Tracker:
             "Delet": self._retained,
             "panic": self._banner,
             "fatal": self._banner,
+            "Event": lambda _, record: self.volumes.learn_event(record),
         }
 
     # ------------------------------------------------------------ reading
@@ -157,8 +161,11 @@ class Tracker:
         volume = self.volumes.learn_request(body)
         call.volume = volume
         call.target = str(body.get("target_path") or body.get("volume_path") or "")
-        call.key = call.target or str(body.get("name") or body.get("snapshot_id") or (volume.name if volume else ""))
-        _count_attempt(call)
+        # A snapshot's working path is /tmp/<snapshot name>, the third part of its id.
+        snapshot = str(body.get("snapshot_id") or "").split("#")
+        name = snapshot[2] if len(snapshot) > 2 else snapshot[0]
+        call.key = call.target or str(body.get("name") or name or (volume.name if volume else ""))
+        rpc.count_attempt(call)
         self._open(stream, call)
         return call
 
@@ -173,7 +180,7 @@ class Tracker:
             if name:
                 volume = self.volumes.get(name)
                 learn_context(volume, context if isinstance(context, dict) else {})
-                call = _oldest(stream.by_key.get(name, ()), {"CreateVolume"})
+                call = rpc.oldest(stream.by_key.get(name, ()), {"CreateVolume"})
                 if call is None:
                     self._note_success("CreateVolume", volume, record.time)
         elif body and "node_id" in body:
@@ -181,16 +188,16 @@ class Tracker:
         elif body and isinstance(body.get("snapshot"), dict):
             handle = str(body["snapshot"].get("snapshot_id") or "")
             parts = handle.split("#")
-            call = _oldest(stream.by_key.get(parts[2] if len(parts) > 2 else "", ()), {"CreateSnapshot"})
+            call = rpc.oldest(stream.by_key.get(parts[2] if len(parts) > 2 else "", ()), {"CreateSnapshot"})
         elif body:
-            call = _oldest(stream.open.values(), rpc.METHODS_OF_RESPONSE.get(next(iter(body)), frozenset()))
+            call = rpc.oldest(stream.open.values(), rpc.METHODS_OF_RESPONSE.get(next(iter(body)), frozenset()))
         elif text.strip() == "{}":
-            call = self._anonymous_success(stream)
+            call = self._anonymous_success(stream, record)
         if call is not None:
             self._finish(stream, call, "ok", record)
         return call
 
-    def _anonymous_success(self, stream: _Stream) -> Call | None:
+    def _anonymous_success(self, stream: _Stream, record: Record) -> Call | None:
         """Whose ``{}`` this is: of a call whose last line was its last, else of the only one."""
         quiet = []
         for call in stream.open.values():
@@ -201,7 +208,17 @@ class Tracker:
             if call.step == "":
                 quiet.append(call)
         # A publish of what is mounted already prints nothing but call, request and {}.
-        return quiet[0] if len(quiet) == 1 else None
+        if len(quiet) <= 1:
+            return quiet[0] if quiet else None
+        stream.nameless += 1
+        for call in quiet:
+            call.candidates = len(quiet)
+        if stream.nameless >= len(quiet):
+            # As many answers as calls that could have got one: each got one.
+            stream.nameless = 0
+            for call in quiet:
+                self._finish(stream, call, "ok", record)
+        return None
 
     def _error(self, stream: _Stream, record: Record) -> Call | None:
         status = csi.parse_status(record.message)
@@ -239,7 +256,7 @@ class Tracker:
                 return same[0]
             if found:
                 return found[0]
-            return self._orphan(stream, record, status, self.volumes.get(name))
+            return self._orphan(record, status, self.volumes.get(name))
         return self._anonymous_failure(stream, record, status)
 
     def _anonymous_failure(self, stream: _Stream, record: Record, status: csi.Status) -> Call:
@@ -257,11 +274,14 @@ class Tracker:
         if status.innermost.lower() in csi.ERRNOS:
             candidates = [call for call in candidates if call.step in {"chmod", "unmounted"}] or candidates
         # Arguments are checked before anything is mounted.
+        if status.innermost == "time out":
+            # v4.10 to v4.12 name nobody when they give a mount up after 90 s.
+            candidates = [call for call in candidates if rpc.age(call, record) >= GIVES_UP_AFTER] or candidates
         if status.code == "InvalidArgument":
             candidates = [call for call in candidates if not call.step] or candidates
         if len(candidates) == 1:
             return candidates[0]
-        call = self._orphan(stream, record, status, None)
+        call = self._orphan(record, status, None)
         if candidates:
             call.candidates = len(candidates)
             methods = {candidate.method for candidate in candidates}
@@ -274,7 +294,7 @@ class Tracker:
                 self._give_up(stream)
         return call
 
-    def _orphan(self, stream: _Stream, record: Record, status: csi.Status, volume: Volume | None) -> Call:
+    def _orphan(self, record: Record, status: csi.Status, volume: Volume | None) -> Call:
         """A failure whose request the log does not hold (it starts later, or -v is too low)."""
         method = rpc.method_of_text(status.desc)
         if not method and volume is not None:
@@ -285,7 +305,7 @@ class Tracker:
             call.options, call.source = volume.options, volume.source
             call.target = csi.subject_of(status.desc).target
             call.key = volume.name
-            _count_attempt(call)
+            rpc.count_attempt(call)
         if mount := csi.parse_mount(status.desc):
             self._note_mount(call, mount)
         self.total[method] = self.total.get(method, 0) + 1
@@ -343,6 +363,8 @@ class Tracker:
         if volume is not None:
             volume.source, volume.options = mount.source, mount.options
             volume.server = volume.server or mount.server
+        if call is None and failed and volume is not None and volume.name in self._given_up:
+            return None  # the end of a mount whose call had timed out, and was counted then
         if call is None and failed:
             call = Call("", volume, record.origin, record.line, end=record.time)
             call.key = volume.name if volume else mount.target
@@ -416,7 +438,7 @@ class Tracker:
     # ------------------------------------------------------------ opening and ending
 
     def _open(self, stream: _Stream, call: Call) -> None:
-        for name in _names(call):
+        for name in rpc.names_of(call):
             older = stream.by_key.setdefault(name, [])
             # Locks let one handler at a time work on a target: an older call that had
             # printed its last line has ended, only without a response line.
@@ -425,6 +447,11 @@ class Tracker:
                     self._finish(stream, other, "ok", None)
                     continue
                 if other.method != call.method:
+                    continue
+                if not other.step and other.candidates > 1:
+                    # Tried again, and it was one of those that an empty answer fitted.
+                    stream.nameless = max(0, stream.nameless - 1)
+                    self._finish(stream, other, "ok", None)
                     continue
                 # A retry of a call that may own a nameless error: then it does.
                 for failure, candidates in stream.ambiguous[:]:
@@ -447,8 +474,10 @@ class Tracker:
             self.failed[call.method] = self.failed.get(call.method, 0) + 1
             if call.volume is not None:
                 self.volumes.pin(call.volume)
+                if call.message == "time out" or " timeout after " in call.message:
+                    self._given_up.add(call.volume.name)
         elif outcome == "ok":
-            self._note_success(_method_key(call), call.volume, call.end)
+            self._note_success(rpc.method_key(call), call.volume, call.end)
         self._drop(stream, call)
         self.ended.append(call)
         if outcome == "ok" and stream.ambiguous:
@@ -456,7 +485,7 @@ class Tracker:
 
     def _drop(self, stream: _Stream, call: Call) -> None:
         stream.open.pop(id(call), None)
-        for name in _names(call):
+        for name in rpc.names_of(call):
             calls = stream.by_key.get(name)
             if calls:
                 calls[:] = [other for other in calls if other is not call]
@@ -552,7 +581,7 @@ class Tracker:
         if not calls:
             where = csi.parse_path(path)
             calls = rpc.same_side(stream.by_key.get(where.volume, []), path) if where.volume else None
-        return _oldest(calls or (), methods)
+        return rpc.oldest(calls or (), methods)
 
 
 def _take_announced(stream: _Stream, methods: frozenset[str]) -> str:
@@ -562,26 +591,3 @@ def _take_announced(stream: _Stream, methods: frozenset[str]) -> str:
             del stream.announced[index]
             return method
     return ""
-
-
-def _method_key(call: Call) -> str:
-    """What an attempt or a success is counted under: snapshots of one volume are apart."""
-    return f"{call.method} {call.key}" if "Snapshot" in call.method else call.method
-
-
-def _count_attempt(call: Call) -> None:
-    if call.volume is not None:
-        key = _method_key(call)
-        call.attempt = call.volume.attempts[key] = call.volume.attempts.get(key, 0) + 1
-
-
-def _names(call: Call) -> set[str]:
-    names = {call.key, call.target, call.volume.name if call.volume else ""}
-    if call.volume is not None:
-        names.add(call.volume.handle)
-    return names - {""}
-
-
-def _oldest(calls: Iterable[Call], methods: Iterable[str]) -> Call | None:
-    wanted = methods if isinstance(methods, (set, frozenset)) else set(methods)
-    return next((call for call in calls if call.outcome == "open" and call.method in wanted), None)

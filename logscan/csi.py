@@ -325,6 +325,10 @@ ANCHORS = (
 _ANCHOR_PREFIXES = tuple(prefix for _, prefix in ANCHORS)
 
 
+# The driver logs from some 150 places; a hostile log could name a new one on each line.
+MAX_PLACES = 1_000
+
+
 class Fingerprint:
     """Narrows the driver's version down by where in the source its lines were printed.
 
@@ -334,15 +338,21 @@ class Fingerprint:
 
     def __init__(self) -> None:
         self._seen: set[tuple[int, int]] = set()
+        self._places: set[tuple[str, int]] = set()
 
     def see(self, file: str, line: int, message: str) -> None:
         """Take note of one record's place in the source."""
+        place = (file, line)
+        # One place in the source prints one message: what was looked at once says no more.
+        if place in self._places:
+            return
+        if len(self._places) < MAX_PLACES:
+            self._places.add(place)
         if not message.startswith(_ANCHOR_PREFIXES):
             return
         for index, (anchor_file, prefix) in enumerate(ANCHORS):
             if file == anchor_file and message.startswith(prefix):
-                # Bounded: a hostile log could name a new line each time.
-                if len(self._seen) < 64:
+                if len(self._seen) < MAX_PLACES:
                     self._seen.add((index, line))
                 return
 
@@ -353,6 +363,8 @@ class Fingerprint:
         return tuple(version for version, row in _ROWS if all(row[index] == line for index, line in self._seen))
 
 
+# How the two messages begin that state the version: the start, and GetPluginInfo's answer.
+BANNERS = ("Driver: ", 'GRPC response: {"name"')
 _BANNER = re.compile(r"^Driver: (?P<name>\S+) version: (?P<version>\S+)")
 _VENDOR_VERSION = re.compile(r'"name":"nfs\.csi\.k8s\.io"[^}]*"vendor_version":"(?P<version>[^"]+)"')
 

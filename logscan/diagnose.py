@@ -15,7 +15,15 @@ from logscan import csi, match
 from logscan.calls import Tracker
 from logscan.incidents import Collector, Incident
 from logscan.model import (
-    Alternative, Cause, Diagnosis, Evidence, Finding, Remedy, Rule, Severity, VolumeRef,
+    Alternative,
+    Cause,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Remedy,
+    Rule,
+    Severity,
+    VolumeRef,
 )  # fmt: skip
 
 MAX_EVIDENCE = 5
@@ -59,9 +67,7 @@ class _Case:
 class _World:
     """What the whole log tells: the answer to every field of a ``when``."""
 
-    def __init__(
-        self, tracker: Tracker, collector: Collector, version: Mapping[str, str], end: int | None
-    ) -> None:
+    def __init__(self, tracker: Tracker, collector: Collector, version: Mapping[str, str], end: int | None) -> None:
         self.tracker = tracker
         self.collector = collector
         self.end = end
@@ -223,7 +229,8 @@ class _Facts:
             return sorted(self._world.by_share.get(share, ()))
         if rest == "failed_versions":
             return sorted(self._world.failed_versions.get(share, ()))
-        return bool(self._world.tracker.works.get(share))
+        works = self._world.tracker.works.get(share)
+        return bool(works) if rest == "works" else sorted(works.versions if works else ())
 
     def _driver(self, _rest: str) -> Any:
         return self._context.get("driver_version")
@@ -339,7 +346,7 @@ def _judge(incident: Incident, world: _World, rules: Mapping[str, Rule], verdict
     held = {
         finding.rule.id: finding
         for finding in incident.findings
-        if match.holds(finding.rule.when, _Facts(world, incident, finding, {**context, **finding.captures}))
+        if match.holds(finding.rule.when, _Facts(world, incident, finding, context))
     }
     serious = {rule_id: finding for rule_id, finding in held.items() if finding.rule.severity > Severity.INFO}
     if not serious:
@@ -356,7 +363,7 @@ def _judge(incident: Incident, world: _World, rules: Mapping[str, Rule], verdict
     standing = [finding for rule_id, finding in serious.items() if rule_id not in beaten] or list(serious.values())
     finding = max(standing, key=lambda f: (f.rule.severity, f.size, f.rule.id))
     symptoms: Counter[str] = Counter({other: incident.records for other in serious if other != finding.rule.id})
-    facts = _Facts(world, incident, finding, {**context, **finding.captures})
+    facts = _Facts(world, incident, finding, context)
     causes = [cause for cause in finding.rule.causes if match.holds(cause.when, facts)]
     if not causes:
         causes = [finding.rule.causes[-1]]
@@ -433,9 +440,9 @@ def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: _World)
         home[id(case)] = key
     guests: dict[tuple[object, ...], list[_Case]] = defaultdict(list)
     owners = {id(symptom): owner for symptom, owner in folded}
-    for symptom, owner in folded:
+    for symptom, first_owner in folded:
         # A symptom's owner may be a symptom itself.
-        seen = {id(symptom)}
+        owner, seen = first_owner, {id(symptom)}
         while id(owner) in owners and id(owner) not in seen:
             seen.add(id(owner))
             owner = owners[id(owner)]
@@ -569,4 +576,3 @@ def _evidence(incidents: list[Incident]) -> tuple[Evidence, ...]:
         item = incidents[0].last
         shown.setdefault((item.input, item.line), item)
     return tuple(sorted(shown.values(), key=lambda item: (item.input, item.line)))
-

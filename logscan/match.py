@@ -183,9 +183,7 @@ def _at_least(times: Sequence[int], count: int, within: int | None) -> bool:
     if within is None:
         return len(times) >= count
     ordered = sorted(times)
-    return any(
-        ordered[index + count - 1] - ordered[index] <= within for index in range(len(ordered) - count + 1)
-    )
+    return any(ordered[index + count - 1] - ordered[index] <= within for index in range(len(ordered) - count + 1))
 
 
 def explained(rule_ids: Sequence[str], by_id: Mapping[str, Rule]) -> dict[str, str]:

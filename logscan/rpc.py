@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from logscan import csi
-from logscan.model import Call
+from logscan.model import Call, Record
 
 CONTROLLER_METHODS = frozenset(
     {"CreateVolume", "DeleteVolume", "CreateSnapshot", "DeleteSnapshot", "ControllerExpandVolume",
@@ -146,6 +146,42 @@ def same_side(calls: Iterable[Call], path: str) -> list[Call]:
 
 
 def mount_body(text: str) -> str:
-    """A mount error's body, the same in ``Mount failed`` and in the GRPC error."""
+    """A mount error's body, the same in ``Mount failed`` and in the GRPC error.
+
+    Without the output, after which a stranger's line may follow: the arguments
+    end with the target, so they tell whose it is.
+    """
     start = text.lower().find("mount failed: ")
-    return " ".join(text[start + len("mount failed: ") :].split()) if start >= 0 else " ".join(text.split())
+    body = text[start + len("mount failed: ") :] if start >= 0 else text
+    return " ".join(body.partition("\nOutput: ")[0].split())
+
+
+def method_key(call: Call) -> str:
+    """What an attempt or a success is counted under: snapshots of one volume are apart."""
+    return f"{call.method} {call.key}" if "Snapshot" in call.method else call.method
+
+
+def count_attempt(call: Call) -> None:
+    """Number a call among those of its method and volume."""
+    if call.volume is not None:
+        key = method_key(call)
+        call.attempt = call.volume.attempts[key] = call.volume.attempts.get(key, 0) + 1
+
+
+def names_of(call: Call) -> set[str]:
+    """All by which a line may mean this call."""
+    names = {call.key, call.target, call.volume.name if call.volume else ""}
+    if call.volume is not None:
+        names.add(call.volume.handle)
+    return names - {""}
+
+
+def age(call: Call, record: Record) -> int:
+    """How long a call had run when *record* was logged, µs; 0 where it cannot be told."""
+    return record.time - call.start if record.time is not None and call.start is not None else 0
+
+
+def oldest(calls: Iterable[Call], methods: Iterable[str]) -> Call | None:
+    """The first of *calls* that is open and of one of *methods*."""
+    wanted = methods if isinstance(methods, (set, frozenset)) else set(methods)
+    return next((call for call in calls if call.outcome == "open" and call.method in wanted), None)

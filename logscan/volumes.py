@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from logscan import csi
-from logscan.model import Volume
+from logscan.model import Record, Volume
 
 MAX_VOLUMES = 20_000  # volumes remembered that have not failed
 
@@ -85,6 +85,14 @@ class Volumes:
                 volume.subdir = volume.subdir or parsed.subdir
         if self.name_of_handle(handle) != volume.name:
             self._handles[handle] = volume.name
+
+    def learn_event(self, record: Record) -> None:
+        """Take over the claim that a provisioner's ``Event occurred object="ns/claim" …`` says a volume is of."""
+        fields = record.fields or {}
+        namespace, _, claim = fields.get("object", "").partition("/")
+        if fields.get("kind") == "PersistentVolumeClaim" and claim and (name := csi.volume_in(record.message)):
+            volume = self.get(name)
+            volume.namespace, volume.pvc = namespace, claim
 
     def learn_request(self, body: Mapping[str, Any]) -> Volume | None:
         """The volume that a request is about, None if it is about none."""

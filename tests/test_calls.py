@@ -12,7 +12,9 @@ from logscan.model import Origin, Record, Severity
 from logscan.volumes import MAX_VOLUMES
 
 ORIGIN = Origin("t.log", "")
-MKDIR = "GRPC error: rpc error: code = Internal desc = failed to make subdirectory: mkdir /tmp/{0}/{0}: permission denied"
+MKDIR = (
+    "GRPC error: rpc error: code = Internal desc = failed to make subdirectory: mkdir /tmp/{0}/{0}: permission denied"
+)
 
 
 def record(message: str, seconds: float = 0.0, origin: Origin = ORIGIN, number: int = 1) -> Record:
@@ -23,7 +25,11 @@ def record(message: str, seconds: float = 0.0, origin: Origin = ORIGIN, number: 
 
 
 def create(name: str, **parameters: str) -> list[str]:
-    body = {"name": name, "parameters": {"server": "10.0.0.5", "share": "/srv", **parameters}, "volume_capabilities": []}
+    body = {
+        "name": name,
+        "parameters": {"server": "10.0.0.5", "share": "/srv", **parameters},
+        "volume_capabilities": [],
+    }
     return ["GRPC call: /csi.v1.Controller/CreateVolume", "GRPC request: " + json.dumps(body)]
 
 
@@ -87,12 +93,39 @@ def test_without_requests_a_mount_failure_logged_twice_is_still_one():
     assert {call.volume.name for call in ended if call.volume} == {"pvc-1", "pvc-2"}
 
 
-def test_a_mount_error_that_comes_after_its_call_gave_up_counts_for_itself():
+def test_a_mount_error_that_comes_after_its_call_gave_up_is_not_counted_again():
     timeout = (
         "GRPC error: rpc error: code = Internal desc = mount volume 10.0.0.5:/srv to /tmp/pvc-1 timeout after 110s"
     )
     tracker, _ = run([*create("pvc-1"), timeout, mount_failed("pvc-1")[0]])
-    assert sum(tracker.failed.values()) == 2
+    assert sum(tracker.failed.values()) == 1
+
+
+def test_a_mount_error_without_any_end_of_its_call_counts_once():
+    tracker, ended = run([mount_failed("pvc-1")[0]])
+    assert sum(tracker.failed.values()) == 1
+    assert [call.volume.name for call in ended if call.volume] == ["pvc-1"]
+
+
+def test_a_nameless_time_out_is_of_a_call_that_is_old_enough():
+    tracker = Tracker()
+    for seconds, name in ((0.0, "pvc-1"), (60.0, "pvc-2")):
+        for message in create(name):
+            tracker.feed(record(message, seconds))
+    error = (
+        "GRPC error: rpc error: code = Internal desc = failed to mount nfs server: rpc error: code = Internal desc = "
+    )
+    tracker.feed(record(error + "time out", 91.0))
+    failed = [call for call in tracker.take_ended() if call.outcome == "failed"]
+    assert [call.volume.name for call in failed if call.volume] == ["pvc-1"]
+
+
+def test_as_many_empty_answers_as_quiet_calls_end_them_all():
+    tracker, ended = run([*publish("pvc-1"), *publish("pvc-2"), "GRPC response: {}", "GRPC response: {}"], step=100.0)
+    assert [call.outcome for call in ended] == ["ok", "ok"]
+    assert tracker.hung == 0
+    tracker, _ = run([*publish("pvc-1"), *publish("pvc-2"), "GRPC response: {}"], step=100.0)
+    assert tracker.hung == 0
 
 
 @given(st.permutations(range(6)))
@@ -101,9 +134,7 @@ def test_interleaved_creates_end_as_they_did_in_any_order(order):
     messages = [line for name in names for line in create(name)]
     ends = [created(name) if index % 2 else MKDIR.format(name) for index, name in zip(order, names, strict=True)]
     _, ended = run([*messages, *reversed(ends)])
-    expected = sorted(
-        ("CreateVolume", f"pvc-{index}", "ok" if index % 2 else "failed") for index in order
-    )
+    expected = sorted(("CreateVolume", f"pvc-{index}", "ok" if index % 2 else "failed") for index in order)
     assert outcomes(ended) == expected
 
 
@@ -131,9 +162,7 @@ def test_a_bare_error_of_one_of_two_stays_one_of_two():
 def test_a_bare_error_is_the_only_other_ones_when_the_rest_succeeded():
     bare = "GRPC error: rpc error: code = Internal desc = operation not permitted"
     _, ended = run([*publish("pvc-1"), *publish("pvc-2"), bare, succeeded("pvc-2"), "GRPC response: {}"])
-    assert outcomes([call for call in ended if call.outcome == "failed"]) == [
-        ("NodePublishVolume", "pvc-1", "failed")
-    ]
+    assert outcomes([call for call in ended if call.outcome == "failed"]) == [("NodePublishVolume", "pvc-1", "failed")]
 
 
 def test_two_bare_errors_of_two_calls_are_one_each():
@@ -203,7 +232,9 @@ def test_a_call_that_never_ends_hangs_once_it_is_older_than_any_time_out():
 
 
 def test_a_restart_closes_what_was_open():
-    tracker, ended = run([*create("pvc-1"), "Driver: nfs.csi.k8s.io version: v4.6.0", *create("pvc-1"), created("pvc-1")])
+    tracker, ended = run(
+        [*create("pvc-1"), "Driver: nfs.csi.k8s.io version: v4.6.0", *create("pvc-1"), created("pvc-1")]
+    )
     assert tracker.restarts == 1
     assert [call.outcome for call in ended] == ["killed", "ok"]
 
@@ -249,7 +280,7 @@ LINES = st.lists(
             *mount_failed("pvc-2"), MKDIR.format("pvc-1"), created("pvc-1"), succeeded("pvc-2"), "GRPC response: {}",
             "GRPC error: rpc error: code = Internal desc = operation not permitted", "GRPC request: {", "GRPC error: x",
             "Driver: nfs.csi.k8s.io version: v4.6.0", "internally mounting 10.0.0.5:/srv at /tmp/pvc-1",
-            "GRPC response: {\"volume\":3}", "panic: x", "Mount failed: exit status 1",
+            'GRPC response: {"volume":3}', "panic: x", "Mount failed: exit status 1",
         ]
     ),
     max_size=60,

@@ -61,8 +61,10 @@ def test_mount_arguments_are_read_back_whatever_the_options_hold(server, path, o
     flags = f"-o {options} " if options else ""
     for text in (
         f"Mounting cmd (mount) with arguments (-t nfs {flags}{server}:/{path} {target})",
-        f"mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t nfs {flags}{server}:/{path} "
-        f"{target}\nOutput: mount.nfs: Connection refused",
+        (
+            f"mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t nfs {flags}{server}:/{path} "
+            f"{target}\nOutput: mount.nfs: Connection refused"
+        ),
     ):
         assert csi.parse_mount(text) == csi.Mount(server, f"/{path}", target, options)
         assert csi.subject_of(text).volume == f"pvc-{one}"

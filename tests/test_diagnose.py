@@ -102,7 +102,10 @@ def test_one_cause_of_many_volumes_is_one_diagnosis_and_retries_are_attempts():
     assert one.category == "client-not-allowed"
     assert {volume.name for volume in one.volumes} == {"pvc-a", "pvc-b"}
     assert (one.failures, one.attempts, one.ongoing, one.recovered) == (6, 3, True, False)
-    assert {(volume.namespace, volume.pvc) for volume in one.volumes} == {("prod", "claim-pvc-a"), ("prod", "claim-pvc-b")}
+    assert {(volume.namespace, volume.pvc) for volume in one.volumes} == {
+        ("prod", "claim-pvc-a"),
+        ("prod", "claim-pvc-b"),
+    }
 
 
 def test_causes_at_once_keep_their_own_volumes():
@@ -271,5 +274,5 @@ def test_no_template_of_a_rule_shows_a_brace_or_none_when_nothing_is_known(rule)
         texts = [cause.cause, *cause.confirm, remedy.summary, *remedy.steps, *remedy.commands, remedy.manifest or ""]
         for text in texts:
             shown = fill(text, {})
-            assert "None" not in shown.split()
+            assert shown.split().count("None") == text.split().count("None")
             assert not re.search(r"\{[a-z_]+\}", shown)
