@@ -1,0 +1,584 @@
+"""What wraps a line: peels carriers off until the program's own text is left.
+
+Every line is looked at by itself, because real inputs are mixed: a bundle joins files,
+a pasted issue joins terminals.  Carriers nest (stern around CRI around klog, a shipper's
+JSON around docker's), so peeling repeats.  The common case, a bare klog line, is decided
+by its first bytes.
+
+Grammars: kubelet's CRI and docker's json-file formats, kubectl's ``--prefix`` and
+``--timestamps``, stern 1.34, systemd's journalctl(1) output modes, dmesg(1) and the
+usual shippers' JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from logscan.model import Line, Origin
+from logscan.shippers import TIME_KEYS, component_of, describe, entries, is_klog, place_of
+from logscan.stamps import MONTHS, RFC3339, Stamps
+
+CARRIERS: tuple[str, ...] = (
+    "bare", "kubectl-timestamps", "kubectl-prefix", "stern", "cri", "docker", "journald", "syslog", "dmesg",
+    "json-lines", "loki", "pasted",
+)  # fmt: skip
+
+MAX_DEPTH = 6  # carriers around one line
+MAX_PARTIAL = 1 << 20  # characters of a line that arrives in parts; the rest is dropped and counted
+MAX_PARTIALS = 64  # lines in parts that may be open at a time
+MAX_ORIGINS = 10_000
+MAX_PRETTY = 2000  # physical lines of one pretty-printed JSON object
+MAX_ENTRIES = 100_000  # log entries in one JSON document
+
+# A line that a terminal wrapped goes on without the prefix that these put before every line.
+_PREFIXING = frozenset(("kubectl-timestamps", "kubectl-prefix", "stern", "cri", "journald", "syslog"))
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_]|)")
+_SYSLOG = re.compile(r"([A-Z][a-z]{2}) {1,2}([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))? (\S+) ([^\s:\[]+)(?:\[[0-9]+\])?: ?")
+_ISO_JOURNAL = re.compile(r"(\S*[^\s:]) ([^\s:\[]+)(\[[0-9]+\])?: ?")
+_RFC5424 = re.compile(r"<[0-9]{1,3}>1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|\[[^\]]*\])(?: |$)")
+_WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]+)?)(?: (?:UTC|GMT))? (?=\S+ [^\s:\[]+(?:\[[0-9]+\])?:)")
+_PREFIX = re.compile(r"\[pod/([^/\]\s]+)/([^\]\s]+)\] ?")
+_DMESG = re.compile(r"\[ *[0-9]+\.[0-9]+\](?:\[ *[TC][0-9]+\])? ?")
+_DMESG_T = re.compile(r"\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) +([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([0-9]{4})\] ?")
+_DMESG_X = re.compile(r"(?:kern|user|daemon|syslog|auth) *:(?:emerg|alert|crit|err|warn|notice|info|debug) *: ")
+_KMSG = re.compile(r"[0-9]{1,4},[0-9]+,[0-9]+,[^;]{1,40};")
+# rsyslog writes control characters in octal.  A volume id may hold "#012" too, so what follows must be a line.
+_RSYSLOG_NEWLINE = re.compile(r"#012(?:(#011)|(?=Mounting |Unmounting |Output: |u?mount[.: ]| >))")
+_PRIORITY = re.compile(r"<[0-9]{1,3}>")
+_NOTICE = re.compile(r"[+-] \S.{0,200} › \S")
+_STERN = re.compile(r"([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) ([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) (?:([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) )?")
+_STERN_SHORT = re.compile(r"[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ")
+_LABELS = re.compile(r"\{((?:\w+=\"[^\"]*\"(?:, ?)?)*)\} ")
+_LABEL = re.compile(r"(\w+)=\"([^\"]*)\"")
+_BLOCK_LIST = re.compile(r"(?:[-*+]|[0-9]{1,3}\.) +")
+
+_BOX = "│┃║"
+_BORDER = "┌└├╭╰╔╚─═"
+_DAEMONS = (
+    "systemd", "kernel", "containerd", "dockerd", "crio", "NetworkManager", "sshd", "chronyd", "snapd", "rpcbind", "mount", "umount", "audit",
+)  # fmt: skip
+
+_new_line = tuple.__new__  # a NamedTuple's own constructor costs twice as much
+
+
+def _is_strong(text: str) -> bool:
+    """Whether *text* can only be a log line: what is before it is then not part of it."""
+    return is_klog(text) or text.startswith("[pod/") or (text[:2] == "20" and text[10:11] == "T" and RFC3339.match(text) is not None)
+
+
+class _Frame:
+    """A line on its way out of its carriers."""
+
+    __slots__ = ("carrier", "container", "ident", "namespace", "node", "number", "offset", "output", "physical", "pod", "tag", "text", "written")
+
+    def __init__(self, number: int, offset: int, text: str, physical: int, at: tuple[str, str, str]) -> None:
+        self.number, self.offset, self.text, self.physical = number, offset, text, physical
+        self.namespace, self.pod, self.container = at
+        self.carrier = self.node = self.ident = ""
+        self.output = ""  # "stdout"; stderr, where klog writes, is ""
+        self.tag = ""  # "P": a part, more follows; "F": full, or the last part; "" not known to come in parts
+        self.written: int | None = None
+
+    def part(self, text: str, physical: int) -> _Frame:
+        """Return a copy that carries another *text*."""
+        other = _Frame(self.number, self.offset, text, physical, (self.namespace, self.pod, self.container))
+        other.carrier, other.node, other.ident, other.output = self.carrier, self.node, self.ident, self.output
+        other.written = self.written
+        return other
+
+    def within(self, carrier: str) -> None:
+        """Note a carrier; the outermost names the line."""
+        if not self.carrier or self.carrier == "pasted":
+            self.carrier = carrier
+
+    def stream(self) -> str:
+        """Name what keeps this line's writer apart from the others of the input."""
+        names = (self.namespace, self.pod, self.container) if self.pod or self.container else (self.node, self.ident)
+        name = "/".join(filter(None, names))
+        return f"{name} {self.output}".strip() if self.output else name
+
+
+_Partial = tuple[_Frame, list[str], list[int]]
+
+
+class Deframer:
+    """Takes the lines of one input out of their carriers.
+
+    Args:
+        input: the input's name; a path below ``/var/log/pods`` or ``/var/log/containers``
+            tells namespace, pod and container.
+        reference: µs since the epoch, the latest time that the log can have.  It gives the
+            year to syslog's stamps, which have none; without it their lines are not dated.
+        zone: minutes east of UTC of stamps that do not say their zone.
+    """
+
+    def __init__(self, input: str, *, reference: int | None = None, zone: int = 0) -> None:  # noqa: A002  the pipeline's word
+        self._input = input
+        self._reference = reference
+        self._stamps = Stamps(zone)
+        self._at = place_of(input)
+        self._origins: dict[tuple[str, ...], Origin] = {}
+        self._origin = self._origin_of(_Frame(0, 0, "", 0, self._at))
+        self._plain = True  # no margin, quote or pretty JSON is open: a bare line is what it seems
+        self._bare = 0  # lines that took the fast path
+        self._headers = 0  # bare klog lines so far, so that prefixes are not the rule here
+        self._margin = ""  # what stands before every line of an indented or quoted block
+        self._pretty: list[tuple[int, int, str]] = []
+        self._known: dict[str, tuple[str, str, str]] = {}  # stern's prefixes
+        self._overdue: list[_Partial] = []
+        self._parts: dict[tuple[int, str], _Partial] = {}  # depth, stream -> first, texts, [size, physical]
+        self._last: tuple[int, Origin] = (-2, self._origin)
+        self._aligned: tuple[int, _Frame] | None = None  # journalctl aligns an entry's further lines
+        self._counts: Counter[str] = Counter()
+        self.damaged: Counter[str] = Counter()
+
+    @property
+    def carriers(self) -> Counter[str]:
+        """Physical lines per carrier."""
+        counts = Counter(self._counts)
+        if self._bare:
+            counts[self._origin.carrier] += self._bare
+        return counts
+
+    def feed(self, number: int, offset: int, raw: bytes) -> list[Line]:
+        """Take one physical line; returns the lines that it completes.
+
+        Args:
+            number: 1-based.
+            offset: of its first byte in the unpacked input.
+            raw: without the newline that ends it.
+        """
+        if raw[:1] in b"IWEF" and raw[1:5].isdigit() and self._plain and raw.isascii() and b"\x1b" not in raw and b"\0" not in raw:
+            self._bare += 1
+            return [_new_line(Line, (self._origin, number, offset, raw.decode("ascii").removesuffix("\r"), None, 1))]
+        return self._feed_any(number, offset, raw)
+
+    def close(self) -> list[Line]:
+        """End the input: returns partials that never ended."""
+        lines = self._flush_pretty()
+        while self._parts:  # what is inside a part may be a part again
+            self._overdue.append(self._parts.pop(next(iter(self._parts))))
+            lines += self._flush_overdue()
+        return lines
+
+    # ------------------------------------------------------------ one physical line
+
+    def _feed_any(self, number: int, offset: int, raw: bytes) -> list[Line]:
+        text = self._decode(number, raw)
+        lines: list[Line] = []
+        if self._pretty:
+            lines, done = self._feed_pretty(number, offset, text)
+            if done:
+                return lines
+        text, pasted = self._unpaste(text)
+        if text[-1:] == "{" and text.strip() in ("{", "[{"):
+            self._pretty = [(number, offset, text)]
+            self._plain = False
+            return lines
+        frame = _Frame(number, offset, text, 1, self._at)
+        if pasted:
+            frame.carrier = "pasted"
+        if self._aligned is not None and not pasted and text[:1] == " ":
+            width, before = self._aligned
+            if len(text) > width and text[:width].isspace() and number == before.number + 1:
+                frame = before.part(text[width:], 1)
+                frame.number, frame.offset, frame.written = number, offset, None
+                self._aligned = (width, frame)
+                return [*lines, self._line(frame)]
+        lines += self._lines(frame)
+        return lines + self._flush_overdue() if self._overdue else lines
+
+    def _flush_overdue(self) -> list[Line]:
+        """Let go of lines whose last part did not come."""
+        lines: list[Line] = []
+        while self._overdue:
+            first, texts, sums = self._overdue.pop()
+            first.text, first.physical = "".join(texts), sums[1]
+            lines += self._lines(first)
+        return lines
+
+    def _lines(self, frame: _Frame) -> list[Line]:
+        done: list[Line] = []
+        for inner in self._peel(frame, MAX_DEPTH):
+            if not inner.carrier and inner.text:
+                number, origin = self._last
+                if is_klog(inner.text):
+                    self._headers += 1
+                elif not self._headers and not self._bare and number == inner.number - 1 and origin.carrier in _PREFIXING:
+                    # The terminal wrapped the line before: this is its rest, which has no prefix.
+                    self._last = (inner.number, origin)
+                    self._counts[origin.carrier] += inner.physical
+                    done.append(Line(origin, inner.number, inner.offset, inner.text, None, inner.physical))
+                    continue
+            done.append(self._line(inner))
+        return done
+
+    def _line(self, frame: _Frame) -> Line:
+        origin = self._origin_of(frame)
+        self._counts[origin.carrier] += frame.physical
+        if frame.ident != "notices":
+            self._last = (frame.number, origin)
+        return _new_line(Line, (origin, frame.number, frame.offset, frame.text, frame.written, frame.physical))
+
+    def _origin_of(self, frame: _Frame) -> Origin:
+        key = (frame.carrier, frame.namespace, frame.pod, frame.container, frame.node, frame.ident, frame.output)
+        origin = self._origins.get(key)
+        if origin is None:
+            component = component_of(frame.container, frame.ident)
+            origin = Origin(
+                self._input, frame.stream(), frame.carrier or "bare", frame.namespace, frame.pod, frame.container, frame.node, component
+            )
+            if len(self._origins) >= MAX_ORIGINS:
+                self._origins.clear()
+            self._origins[key] = origin
+        return origin
+
+    def _decode(self, number: int, raw: bytes) -> str:
+        if b"\0" in raw:  # also what UTF-16 without its zeros is: PowerShell's ">" writes it
+            self.damaged["NUL"] += 1
+            raw = raw.replace(b"\0", b"")
+        if number == 1:
+            raw = raw.removeprefix(b"\xff\xfe").removeprefix(b"\xef\xbb\xbf")
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            self.damaged["invalid UTF-8"] += 1
+            text = raw.decode("utf-8", "replace")
+        return _clean(text.removesuffix("\r"))
+
+    # ------------------------------------------------------------ pasted blocks
+
+    def _unpaste(self, text: str) -> tuple[str, bool]:
+        """Take Markdown's quotes, k9s's box and a block's margin off; also tells if there were any."""
+        first = text[:1]
+        pasted = False
+        if first and first in _BOX:
+            text = text.rstrip().rstrip(_BOX).rstrip()[1:].removeprefix(" ")
+            return text, True
+        if first == "|" and is_klog(text[1:].lstrip()):
+            return text[1:].rstrip(" |").lstrip(), True
+        if self._margin:
+            if text.startswith(self._margin):
+                text, pasted = text[len(self._margin) :], True
+            elif not text.strip() or text == self._margin.rstrip():
+                return "", True
+            else:
+                self._margin, self._plain = "", True
+            first = text[:1]
+        if not first or first not in " \t>-*+0123456789":
+            return text, pasted
+        bare = text.lstrip(" >" if self._bare or self._headers else " \t>")
+        item = _BLOCK_LIST.match(bare)
+        if item and is_klog(bare[item.end() :]):
+            margin = text[: len(text) - len(bare)]
+            self._margin, self._plain = margin + " " * item.end(), False
+            return bare[item.end() :], True
+        if len(bare) < len(text) and (_is_strong(bare) or bare.startswith("```")):
+            self._margin, self._plain = self._margin + text[: len(text) - len(bare)], False
+            return bare, True
+        return text, pasted
+
+    # ------------------------------------------------------------ pretty-printed JSON
+
+    def _feed_pretty(self, number: int, offset: int, text: str) -> tuple[list[Line], bool]:
+        """Collect an object that is printed over several lines; also tells if *text* is dealt with."""
+        opening = self._pretty[0][2]
+        if is_klog(text) or len(self._pretty) >= MAX_PRETTY:
+            return self._flush_pretty(), False
+        if text.strip() == "{" and len(self._pretty) <= 4 and self._pretty[-1][2].rstrip().endswith("["):
+            return self._flush_pretty(), False  # the list of entries is inside: each entry by itself
+        self._pretty.append((number, offset, text))
+        indent = len(opening) - len(opening.lstrip())
+        if text[:indent].strip() or text[indent:].rstrip() not in ("}", "},", "}]"):
+            return [], True
+        body = "\n".join(part for _, _, part in self._pretty).strip().rstrip(",").removeprefix("[").removesuffix("]")
+        frame = _Frame(self._pretty[0][0], self._pretty[0][1], body, len(self._pretty), self._at)
+        found = self._json(frame, MAX_DEPTH)
+        if found is None or not found:
+            return self._flush_pretty(), True
+        self._pretty, self._plain = [], not self._margin
+        return [line for entry in found for line in self._lines(entry)], True
+
+    def _flush_pretty(self) -> list[Line]:
+        """Give up on a pretty-printed object: its lines are text."""
+        held, self._pretty = self._pretty, []
+        self._plain = not self._margin
+        return [self._line(_Frame(number, offset, text, 1, self._at)) for number, offset, text in held]
+
+    # ------------------------------------------------------------ peeling
+
+    def _peel(self, frame: _Frame, depth: int) -> Iterator[_Frame]:
+        """Yield what *frame* carries: nothing while parts are missing, several for a text with newlines."""
+        while depth:
+            text = frame.text
+            if "\n" in text:
+                for n, part in enumerate(text.removesuffix("\n").split("\n")):
+                    yield from self._peel(frame.part(part.removesuffix("\r"), 0 if n else frame.physical), depth)
+                return
+            if not text or is_klog(text):
+                break
+            depth -= 1
+            first = text[0]
+            if first in "{[" and (found := self._json(frame, depth)) is not None:
+                for entry in found:
+                    yield from self._peel(entry, depth)
+                return
+            if not self._unwrap(frame, first):
+                break
+            if frame.tag and not self._joined(frame, depth):
+                return
+        yield frame
+
+    def _unwrap(self, frame: _Frame, first: str) -> bool:
+        """Take one carrier off *frame*, which begins with *first*; False if there is none."""
+        if first.isdigit():
+            return self._stamped(frame) or self._kmsg(frame) or self._stern(frame)
+        if first == "[":
+            return self._bracket(frame)
+        if first == "<":
+            return self._priority(frame)
+        if first.isupper():
+            return self._syslog(frame)
+        if first in _BORDER:  # of a terminal's box: k9s
+            frame.within("pasted")
+            frame.ident = "notices"
+            return False
+        if first in "+-":
+            if _NOTICE.match(frame.text):
+                frame.within("stern")
+                frame.ident = "notices"
+            elif frame.text.startswith("-- ") and (frame.text.endswith(" --") or frame.text[3:11] == "Logs beg"):
+                frame.within("journald")
+                frame.ident = "notices"
+            return False
+        return self._stern(frame) or self._facility(frame)
+
+    def _stamped(self, frame: _Frame) -> bool:
+        """RFC 3339 and what follows: CRI, ISO dmesg, ISO journal, logcli, kubectl --timestamps."""
+        text = frame.text
+        match = RFC3339.match(text)
+        if match is None or (written := self._stamps.rfc3339(match)) is None:
+            return False
+        start = match.end() + 1
+        rest = text[start:]
+        if rest[:7] in ("stdout ", "stderr ") and rest[7:8] in ("F", "P") and rest[8:9] in ("", " ", ":"):
+            frame.within("cri")
+            frame.output = "stdout" if rest[:6] == "stdout" else ""
+            frame.tag, frame.text = rest[7], rest[7:].partition(" ")[2]
+        elif match[3] == "," and match[5]:
+            frame.within("dmesg")
+            frame.ident = frame.ident or "kernel"
+            frame.text = rest
+        elif (journal := _ISO_JOURNAL.match(rest)) and (journal[3] or journal[2] in _DAEMONS or component_of("", journal[2])):
+            self._entry_of(frame, "journald", journal[1], journal[2], rest[journal.end() :])
+            self._aligned = (start + journal.end(), frame)
+        elif text[10] == " ":
+            return False  # a date, a blank and a time are a stamp only in a journal
+        elif rest[:1] == "{" and (labels := _LABELS.match(rest)):
+            frame.within("loki")
+            _place_into(frame, dict(_LABEL.findall(labels[1])))
+            frame.text = rest[labels.end() :]
+        else:
+            frame.within("kubectl-timestamps")
+            frame.text = rest
+        frame.written = written if frame.written is None else frame.written
+        return True
+
+    def _joined(self, frame: _Frame, depth: int) -> bool:
+        """Join the parts of a CRI or docker line; False while its end has not come."""
+        last, frame.tag = frame.tag == "F", ""
+        key = (depth, frame.stream())  # parts inside parts are not parts of those
+        held = self._parts.get(key)
+        if held is None:
+            if last:
+                return True
+            if len(self._parts) >= MAX_PARTIALS:
+                self._overdue.append(self._parts.pop(next(iter(self._parts))))
+            held = self._parts[key] = (frame, [], [0, 0])
+        first, texts, sums = held
+        room = MAX_PARTIAL - sums[0]
+        if len(frame.text) > room:
+            self.damaged["partial line over 1 MiB"] += 1
+        texts.append(frame.text[:room])
+        sums[0] += len(texts[-1])
+        sums[1] += frame.physical
+        if not last:
+            return False
+        del self._parts[key]
+        frame.number, frame.offset, frame.written = first.number, first.offset, first.written
+        frame.text, frame.physical = "".join(texts), sums[1]
+        return True
+
+    def _bracket(self, frame: _Frame) -> bool:
+        text = frame.text
+        if match := _PREFIX.match(text):
+            frame.within("kubectl-prefix")
+            frame.pod, frame.container = match[1], match[2]
+        elif match := _DMESG.match(text):
+            frame.within("dmesg")
+        elif match := _DMESG_T.match(text):
+            month, day, hour, minute, second, year = match.groups()
+            written = self._stamps.local(int(year), (MONTHS.get(month, 0), int(day), int(hour), int(minute), int(second)))
+            frame.written = written if frame.written is None else frame.written
+            frame.within("dmesg")
+        else:
+            return False
+        if text[1] != "p":
+            frame.ident = frame.ident or "kernel"
+        frame.text = text[match.end() :]
+        return True
+
+    def _priority(self, frame: _Frame) -> bool:
+        text = frame.text
+        if match := _RFC5424.match(text):
+            stamp = RFC3339.match(match[1])
+            frame.written = self._stamps.rfc3339(stamp) if stamp else None
+            self._entry_of(frame, "syslog" if frame.written is None else "journald", match[2], match[3], text[match.end() :])
+            return True
+        if match := _PRIORITY.match(text):
+            rest = text[match.end() :]
+            if rest[:1] != "[" and not _SYSLOG.match(rest):
+                frame.within("dmesg")
+                frame.ident = frame.ident or "kernel"
+            frame.text = rest
+            return True
+        return False
+
+    def _kmsg(self, frame: _Frame) -> bool:
+        match = _KMSG.match(frame.text)
+        if match is None:
+            return False
+        frame.within("dmesg")
+        frame.ident = frame.ident or "kernel"
+        frame.text = frame.text[match.end() :]
+        return True
+
+    def _facility(self, frame: _Frame) -> bool:
+        match = _DMESG_X.match(frame.text)
+        if match is None or frame.text[match.end() : match.end() + 1] != "[":
+            return False
+        frame.text = frame.text[match.end() :]
+        return True
+
+    def _syslog(self, frame: _Frame) -> bool:
+        text = frame.text
+        match = _SYSLOG.match(text)
+        if match is None:
+            if weekday := _WEEKDAY.match(text):
+                frame.text = weekday[1] + "+00:00 " + text[weekday.end() :]
+                return self._stamped(frame)
+            return False
+        month, day, hour, minute, second, fraction, host, ident = match.groups()
+        if month not in MONTHS:
+            return False
+        frame.written = self._stamps.yearless(self._reference, (MONTHS[month], int(day), int(hour), int(minute), int(second)), fraction)
+        self._entry_of(frame, "syslog", host, ident, text[match.end() :])
+        self._aligned = (match.end(), frame)
+        return True
+
+    def _entry_of(self, frame: _Frame, carrier: str, host: str, ident: str, text: str) -> None:
+        """Fill *frame* with an entry of a journal."""
+        frame.within(carrier)
+        frame.node, frame.ident = host, ident
+        if ident.startswith("k8s_"):  # dockershim: k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT
+            _, frame.container, frame.pod, frame.namespace = (ident.split("_") + [""] * 4)[:4]
+        if ident == "kernel" and (match := _DMESG.match(text)):
+            text = text[match.end() :]
+        frame.text = _RSYSLOG_NEWLINE.sub(lambda match: "\n\t" if match[1] else "\n", text) if "#012" in text else text
+
+    def _stern(self, frame: _Frame) -> bool:
+        """``pod container line``, with or without the namespace: only before what is surely a log line.
+
+        Once such a prefix has been seen, it is enough.
+        """
+        text = frame.text
+        match = _STERN.match(text)
+        if match is None:
+            return False
+        one, two, three = match.groups()
+        for words in ((one, two, three), (one, two)) if three else ((one, two),):
+            prefix = " ".join(words)
+            rest = text[len(prefix) + 1 :]
+            at = self._known.get(prefix)
+            if at is None and (_is_strong(rest) or (rest[:2] == '{"' and rest[-1:] == "}") or _STERN_SHORT.match(rest)):
+                at = (words[0], words[1], words[2]) if len(words) == 3 else (self._at[0], one, two)
+                if len(self._known) < 10_000:
+                    self._known[prefix] = at
+            if at is not None:
+                frame.within("stern")
+                frame.namespace, frame.pod, frame.container = at
+                short = _STERN_SHORT.match(rest)
+                frame.text = rest[short.end() :] if short else rest
+                return True
+        return False
+
+    # ------------------------------------------------------------ JSON
+
+    def _json(self, frame: _Frame, depth: int) -> list[_Frame] | None:
+        """Return the lines that a JSON text carries; None if it carries none that is known."""
+        text = frame.text.strip().rstrip(",")
+        if text[-1:] not in "}]" or not (text[0] == "{" or text[1:2] == "{"):
+            return None
+        try:
+            value = json.loads(text)
+            if "\\ud" in text or "\\uD" in text:  # a lone surrogate could not be written again
+                value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
+        found = list(entries(value, {}, 0))
+        frames = []
+        for n, (line, entry, around) in enumerate(found[:MAX_ENTRIES]):
+            inner = frame.part(_clean(line), 0 if n else frame.physical)
+            self._describe(inner, entry, around)
+            if not inner.tag or self._joined(inner, depth):
+                frames.append(inner)
+        return frames if found else None
+
+    def _describe(self, frame: _Frame, entry: dict[str, Any], around: dict[str, Any]) -> None:
+        """Set the carrier, place, time and completeness of one JSON entry."""
+        meta: dict[str, str] = {}
+        describe(entry, meta, "", 0)
+        describe(around, meta, "", 0)
+        _place_into(frame, meta)
+        holders = [h for h in (entry, entry.get("_source"), entry.get("result")) if isinstance(h, dict)]
+        written = next((m for h in holders for key in TIME_KEYS if (m := self._stamps.any(h.get(key))) is not None), None)
+        frame.written = written if written is not None else frame.written
+        if "MESSAGE" in entry:
+            ident = entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or ""
+            frame.within("journald")
+            frame.ident, frame.node = str(ident), str(entry.get("_HOSTNAME") or frame.node)
+        elif isinstance(entry.get("log"), str) and entry.keys() <= {"log", "stream", "time", "attrs"} and "time" in entry:
+            frame.within("docker")
+            frame.output = "stdout" if entry.get("stream") == "stdout" else ""
+            frame.tag = "F" if frame.text.endswith("\n") else "P"
+            frame.text = frame.text.removesuffix("\n")
+        elif "podName" in entry or entry.keys() >= {"pod", "container", "message"}:
+            frame.within("stern")
+        else:
+            frame.within("json-lines")
+            if entry.get("logtag") in ("P", "F"):
+                frame.output = "stdout" if entry.get("stream") == "stdout" else ""
+                frame.tag, frame.text = entry["logtag"], frame.text.removesuffix("\n")
+            elif entry.get("kind") == "Event":
+                frame.ident = "events"
+
+
+def _clean(text: str) -> str:
+    """Take escapes, zeros and a web page's blanks out of *text*."""
+    if text.isascii() and "\x1b" not in text and "\0" not in text:
+        return text
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)
+    return text.replace("\0", "").replace("\xa0", " ").removeprefix("\ufeff")
+
+
+def _place_into(frame: _Frame, meta: dict[str, str]) -> None:
+    frame.namespace = meta.get("namespace") or frame.namespace
+    frame.pod = meta.get("pod") or frame.pod
+    frame.container = meta.get("container", "").rpartition("/")[2] or frame.container
+    frame.node = meta.get("node") or frame.node
