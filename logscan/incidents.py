@@ -174,7 +174,9 @@ class Collector:
             incident.attempts = max(incident.attempts, call.attempt)
             incident.call = call  # the newest knows most
         else:
-            incident.sightings[records[0][0].origin.component or records[0][0].origin.input] += 1
+            # One component may say it twice of one failure: provisioner in its error and in the event it makes of it.
+            first = records[0][0]
+            incident.sightings[f"{first.origin.component or first.origin.input} {first.file}"] += 1
         shown = [evidence(record) for record, findings in records if findings] or [evidence(records[0][0])]
         if not incident.first:
             incident.first = tuple(_fewest(shown))

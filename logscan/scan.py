@@ -1,0 +1,305 @@
+"""The pipeline, in the order in which it runs.  Read this to understand the program."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from logscan import __version__, advise, csi, frames, klog, sources, unknown
+from logscan.calls import Tracker
+from logscan.diagnose import Verdicts, diagnose
+from logscan.errors import SourceError
+from logscan.incidents import Collector
+from logscan.match import Engine
+from logscan.model import (
+    Benign,
+    CallsSummary,
+    Counts,
+    Diagnosis,
+    InputSummary,
+    Record,
+    Report,
+    Rule,
+    RuleTest,
+    Severity,
+)  # fmt: skip
+from logscan.rules import RuleSet
+from logscan.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user may say about the log."""
+
+    year: int | None = None
+    zone: int = 0  # minutes east of UTC of whoever wrote klog's stamps
+    reference: int | None = None  # the latest time the log can have, µs since the epoch
+
+
+@dataclass(slots=True)
+class _Input:
+    """What is learnt about one input while it is read."""
+
+    name: str
+    lines: int = 0
+    bytes: int = 0
+    records: int = 0
+    unparsed: int = 0
+    first_time: int | None = None
+    last_time: int | None = None
+    time_source: str = "none"
+    banner: str | None = None
+    fingerprint: csi.Fingerprint = field(default_factory=csi.Fingerprint)
+    components: Counter[str] = field(default_factory=Counter)
+    framing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    hints: set[str] = field(default_factory=set)
+
+    def version(self) -> tuple[str | None, str | None]:
+        """The driver's version and how it is known."""
+        if self.banner:
+            return self.banner, "banner"
+        span = csi.version_span(self.fingerprint.versions())
+        return (span, "fingerprint") if span else (None, None)
+
+
+# Source files that only one program of the neighbourhood has.
+_FILES: Mapping[str, str] = {
+    "controllerserver.go": "nfs",
+    "nodeserver.go": "nfs",
+    "identityserver.go": "nfs",
+    "nfs.go": "nfs",
+    "csi-provisioner.go": "csi-provisioner",
+    "clone_controller.go": "csi-provisioner",
+    "snapshot_controller.go": "csi-snapshotter",
+    "snapshot_controller_base.go": "csi-snapshotter",
+    "nestedpendingoperations.go": "kubelet",
+    "reconciler_common.go": "kubelet",
+    "kubelet_volumes.go": "kubelet",
+    "pod_workers.go": "kubelet",
+    "node_register.go": "registrar",
+}
+
+
+class Scanner:
+    """Reads inputs one after the other and reports on all of them together.
+
+    Memory is bounded by what is wrong, not by what is read; what a cap
+    dropped is counted in ``Report.truncated``.
+    """
+
+    def __init__(self, rules: RuleSet, options: Options | None = None) -> None:
+        self.options = options or Options()
+        self.records = 0
+        self.bytes = 0
+        self._rules = rules
+        self._engine = Engine(rules.rules)
+        self._tracker = Tracker()
+        self._collector = Collector()
+        self._inputs: list[_Input] = []
+        self._errors: list[SourceError] = []
+        self.verdicts: Verdicts | None = None
+
+    def read(self, source: Source | SourceError) -> None:
+        """Read one input to its end; what cannot be read is reported, what was read before it counts."""
+        if isinstance(source, SourceError):
+            self._errors.append(source)
+            return
+        state = _Input(source.name)
+        self._inputs.append(state)
+        reference = self.options.reference or source.mtime or time.time_ns() // 1000
+        deframer = frames.Deframer(source.name, reference=reference, zone=self.options.zone)
+        parser = klog.Parser(reference=reference, year=self.options.year, zone=self.options.zone, input=source.name)
+        tally = sources.Tally()
+        try:
+            for number, offset, raw in sources.lines(source.chunks, tally):
+                for line in deframer.feed(number, offset, raw):
+                    for record in parser.feed(line):
+                        self._record(state, record)
+        except SourceError as error:
+            self._errors.append(error)
+        finally:
+            for line in deframer.close():
+                for record in parser.feed(line):
+                    self._record(state, record)
+            for record in parser.close():
+                self._record(state, record)
+            state.lines, state.bytes = tally.lines, tally.bytes
+            state.framing = tuple(name for name, _ in deframer.carriers.most_common())
+            state.warnings = _warnings(tally, deframer.damaged)
+            self.bytes += tally.bytes
+
+    def _record(self, state: _Input, record: Record) -> None:
+        """One record: learn from it, match it, bind it to its call."""
+        self.records += 1
+        state.records += 1
+        if record.kind == "text":
+            state.unparsed += record.lines
+        if record.time is not None:
+            if state.first_time is None or record.time < state.first_time:
+                state.first_time = record.time
+                state.time_source = record.time_source
+            if state.last_time is None or record.time > state.last_time:
+                state.last_time = record.time
+        file = record.file
+        if file in _DRIVER_FILES:
+            state.fingerprint.see(file, record.source_line, record.message)
+            if record.message.startswith(csi.BANNERS) and (version := csi.banner_version(record.message)) is not None:
+                state.banner = version
+        component = record.origin.component or _FILES.get(file, "")
+        if component:
+            state.components[component] += 1
+        findings = self._engine.match(record)
+        call = self._tracker.feed(record)
+        problem = record.severity is not None and record.severity >= Severity.WARNING
+        collector = self._collector
+        collector.clock = self._tracker.clock
+        ended = self._tracker.take_ended() if self._tracker.ended else ()
+        if findings or problem:
+            if ended and call is not None and any(call is one for one in ended):
+                collector.expect(call)
+            collector.add(record, findings, call)
+        for one in ended:
+            collector.end(one, *self._tracker.stream_of(one.origin))
+
+    def report(self, *, interrupted: bool = False) -> Report:
+        """Diagnose what was read.  To be called once, when all inputs have been read."""
+        self._tracker.close()
+        for call in self._tracker.take_ended():
+            self._collector.end(call, *self._tracker.stream_of(call.origin))
+        self._collector.close()
+        inputs = tuple(self._summary(state) for state in self._inputs)
+        end = max((one.last_time for one in inputs if one.last_time is not None), default=None)
+        verdicts = diagnose(self._tracker, self._collector, self._rules.by_id, _versions(inputs), end)
+        self.verdicts = verdicts
+        unrecognised = unknown.cluster(verdicts.unknown)
+        tracker, collector = self._tracker, self._collector
+        counts = Counts(
+            self.records, collector.problems, verdicts.matched, collector.benign_problems,
+            sum(one.count for one in unrecognised),
+        )  # fmt: skip
+        report = Report(
+            version=__version__,
+            verdict=_verdict(verdicts.diagnoses, counts, unrecognised),
+            inputs=inputs,
+            diagnoses=tuple(verdicts.diagnoses),
+            unrecognised=unrecognised,
+            benign=tuple(
+                Benign(rule_id, self._rules.by_id[rule_id].title, count)
+                for rule_id, count in sorted(collector.benign.items())
+                if rule_id in self._rules.by_id
+            ),
+            calls=CallsSummary(
+                sum(tracker.total.values()), sum(tracker.failed.values()), tracker.hung,
+                {
+                    method: (count, tracker.failed.get(method, 0))
+                    for method, count in sorted(tracker.total.items())
+                    if count or tracker.failed.get(method, 0)
+                },
+            ),
+            counts=counts,
+            truncated=self._truncated(),
+            errors=tuple(f"{error.place}: {error.problem}" for error in self._errors),
+            interrupted=interrupted,
+        )  # fmt: skip
+        return advise.complete(report)
+
+    def errors(self) -> tuple[SourceError, ...]:
+        """The inputs, or parts of them, that could not be read."""
+        return tuple(self._errors)
+
+    def _summary(self, state: _Input) -> InputSummary:
+        version, how = state.version()
+        component = state.components.most_common(1)
+        role = self._tracker.role(state.name)
+        return InputSummary(
+            state.name, state.framing, component[0][0] if component else ("nfs" if role else None), role, version, how,
+            state.bytes, state.lines, state.records, state.unparsed, state.first_time, state.last_time,
+            state.time_source, state.warnings,
+        )  # fmt: skip
+
+    def _truncated(self) -> Mapping[str, int] | None:
+        dropped: dict[str, int] = {}
+        if self._tracker.dropped_calls:
+            dropped["open calls"] = self._tracker.dropped_calls
+        if self._tracker.volumes.evicted:
+            dropped["volumes without failure"] = self._tracker.volumes.evicted
+        if self._collector.dropped:
+            dropped["incidents"] = self._collector.dropped
+        for rule_id, count in self._engine.timeouts.items():
+            dropped[f"rule {rule_id} timed out"] = count
+        return dropped or None
+
+
+_DRIVER_FILES = frozenset({"utils.go", "nfs.go", "controllerserver.go", "nodeserver.go", "mount_linux.go"})
+
+
+def _warnings(tally: sources.Tally, damaged: Mapping[str, int]) -> tuple[str, ...]:
+    texts = [f"{count} lines held {what}" for what, count in sorted(damaged.items()) if count]
+    if tally.cut_lines:
+        texts.append(f"{tally.cut_lines} lines were too long and were cut ({tally.cut_bytes} bytes dropped)")
+    return tuple(texts)
+
+
+def _versions(inputs: tuple[InputSummary, ...]) -> dict[str, str]:
+    versions = {one.name: one.driver_version for one in inputs if one.driver_version}
+    # An event or a sidecar's log beside one driver's log is of the same installation.
+    if len(set(versions.values())) == 1:
+        versions[""] = next(iter(versions.values()))
+    return versions
+
+
+def _verdict(diagnoses: list[Diagnosis], counts: Counts, unrecognised: tuple[object, ...]) -> str:
+    """One word for the whole; a symptom without a cause is no diagnosis."""
+    worst = max((diagnosis.severity for diagnosis in diagnoses), default=None)
+    if worst is None:
+        return "not-enough-evidence" if unrecognised or not counts.records else "healthy"
+    if all(d.category in {"insufficient-evidence", "deadline-exceeded"} for d in diagnoses if d.severity == worst):
+        return "not-enough-evidence"
+    return worst.name.lower() if worst <= Severity.ERROR else "error"
+
+
+def run_rule_test(rule: Rule, test: RuleTest, rules: RuleSet) -> str | None:
+    """Run one of a rule's own tests through the real pipeline.
+
+    Returns:
+        None if it passed, else why not, in one line.
+    """
+    scanner = Scanner(rules, Options(reference=_TEST_REFERENCE))
+    scanner.read(Source(name=test.name, mtime=None, chunks=iter([test.log.encode()])))
+    report = scanner.report()
+    verdicts = scanner.verdicts
+    assert verdicts is not None
+    fired = verdicts.fired.get(rule.id, [])
+    benign = {one.id for one in report.benign}
+    if test in rule.must_not_match:
+        return "it matched" if fired or rule.id in benign else None
+    if not fired and rule.id not in benign:
+        if rule.id in verdicts.folded and test.category is None:
+            return None
+        others = ", ".join(sorted({*verdicts.fired, *benign})) or "no rule"
+        return f"it did not match; what did: {others}"
+    if test.category is not None and all(category != test.category for category, _ in fired):
+        return f"category is {fired[0][0] if fired else 'none (benign)'}, expected {test.category}"
+    for name, value in test.captures.items():
+        if not any(captures.get(name) == value for _, captures in fired):
+            got = fired[0][1].get(name) if fired else None
+            return f"capture {name} is {got!r}, expected {value!r}"
+    return None
+
+
+# Tests must not change their meaning with the day on which they run.
+_TEST_REFERENCE = 1_767_225_599_000_000  # 2025-12-31T23:59:59Z
+
+
+def only(report: Report, lowest: Severity) -> Report:
+    """The report without the diagnoses below a severity; they are named as suppressed."""
+    shown = tuple(diagnosis for diagnosis in report.diagnoses if diagnosis.severity >= lowest)
+    hidden = tuple(
+        {"id": diagnosis.id, "category": diagnosis.category, "reason": "below --severity"}
+        for diagnosis in report.diagnoses
+        if diagnosis.severity < lowest
+    )
+    return replace(report, diagnoses=shown, suppressed=report.suppressed + hidden)
