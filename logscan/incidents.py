@@ -50,13 +50,9 @@ class Incident:
 def evidence(record: Record) -> Evidence:
     """The lines of a record, cut to a length that a report can hold."""
     text = record.message.rstrip("\n")
-    header = ""
-    if record.file:
-        letter = "?" if record.severity is None else "IWEF"[record.severity]
-        header = f"{letter} {record.file}:{record.source_line}] "
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT] + f" … ({len(text) - MAX_TEXT} more characters)"
-    return Evidence(record.origin.input, record.line, record.end_line, header + text)
+    return Evidence(record.origin.input, record.line, record.end_line, record.header + text)
 
 
 class Collector:
@@ -175,8 +171,8 @@ class Collector:
             incident.call = call  # the newest knows most
         else:
             # One component may say it twice of one failure: provisioner in its error and in the event it makes of it.
-            first = records[0][0]
-            incident.sightings[f"{first.origin.component or first.origin.input} {first.file}"] += 1
+            said = records[0][0]
+            incident.sightings[f"{said.origin.component or said.origin.input} {said.file}"] += 1
         shown = [evidence(record) for record, findings in records if findings] or [evidence(records[0][0])]
         if not incident.first:
             incident.first = tuple(_fewest(shown))

@@ -152,10 +152,11 @@ class Parser:
         closed = (
             [] if before is None else [before] if not stream.more and before[11][:1] != '"' else [self._finish(stream, before)]
         )  # [11]: the message
+        end = match.end()
         stream.record = _new_record(
             Record,
-            (origin, number, number, physical, offset, _SEVERITY[letter], time, source, int(pid), file, int(source_line), text[match.end() :],
-             "klog", None, None),
+            (origin, number, number, physical, offset, _SEVERITY[letter], time, source, int(pid), file, int(source_line), text[end:],
+             "klog", None, None, text[:end]),
         )  # fmt: skip
         return closed
 

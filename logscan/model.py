@@ -88,6 +88,7 @@ class Record(NamedTuple):
     kind: str = "klog"  # one of RECORD_KINDS
     fields: Mapping[str, str] | None = None  # of structured and JSON klog
     alternate: str | None = None  # the message joined the other way, if a terminal wrapped it
+    header: str = ""  # as it stands in the log, "E0720 09:53:52.387108       1 utils.go:93] "
 
 
 # klog: a header was read.  text: no header, so severity is unknown.  panic: Go's own
