@@ -84,7 +84,7 @@ class Tracker:
             "Delet": self._retained,
             "panic": self._banner,
             "fatal": self._banner,
-            "Event": lambda _, record: self.volumes.learn_event(record),
+            "Event": self._event,
         }
 
     # ------------------------------------------------------------ reading
@@ -191,7 +191,7 @@ class Tracker:
             call = rpc.oldest(stream.by_key.get(parts[2] if len(parts) > 2 else "", ()), {"CreateSnapshot"})
         elif body:
             call = rpc.oldest(stream.open.values(), rpc.METHODS_OF_RESPONSE.get(next(iter(body)), frozenset()))
-        elif text.strip() == "{}":
+        elif text.partition("\n")[0].strip() == "{}":
             call = self._anonymous_success(stream, record)
         if call is not None:
             self._finish(stream, call, "ok", record)
@@ -239,7 +239,7 @@ class Tracker:
         for index, (have, call) in enumerate(stream.awaiting):
             if have == wanted:
                 del stream.awaiting[index]
-                return call
+                return call if call.outcome == "open" else None
         return None
 
     def _failing(self, stream: _Stream, record: Record, status: csi.Status) -> Call:
@@ -362,7 +362,7 @@ class Tracker:
         volume = self.volumes.of_path(mount.target) or (call.volume if call else None)
         if volume is not None:
             volume.source, volume.options = mount.source, mount.options
-            volume.server = volume.server or mount.server
+            volume.server = volume.server or csi.bare_server(mount.server)
         if call is None and failed and volume is not None and volume.name in self._given_up:
             return None  # the end of a mount whose call had timed out, and was counted then
         if call is None and failed:
@@ -434,6 +434,9 @@ class Tracker:
         if stream.open:
             self.restarts += 1
             self._close_stream(stream)
+
+    def _event(self, _: _Stream, record: Record) -> None:
+        self.volumes.learn_event(record)
 
     # ------------------------------------------------------------ opening and ending
 

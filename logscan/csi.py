@@ -181,9 +181,14 @@ def parse_mount(text: str) -> Mount | None:
 
 
 def split_source(source: str) -> tuple[str, str]:
-    """``server:/path`` to its two parts; an IPv6 server keeps its brackets."""
+    """``server:/path`` to its two parts; an IPv6 server without brackets."""
     server, separator, path = source.partition(":/")
-    return (server, "/" + path) if separator else (source, "")
+    return (bare_server(server), "/" + path) if separator else (bare_server(source), "")
+
+
+def bare_server(server: str) -> str:
+    """A server's name or address; IPv6 without the brackets that only a source has."""
+    return server[1:-1] if server.startswith("[") and server.endswith("]") else server
 
 
 _VERSION_OPTION = re.compile(r"(?:^|[,\s])(?:nfsvers|vers|v)=?(?P<version>[0-9][0-9.]*)(?=$|[,\s])")

@@ -7,12 +7,12 @@ often comes later: another volume of the same share, a retry that succeeds.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from logscan import csi, match
 from logscan.calls import Tracker
+from logscan.facts import Facts, World, context_of, fill
 from logscan.incidents import Collector, Incident
 from logscan.model import (
     Alternative,
@@ -64,257 +64,6 @@ class _Case:
     recovered: bool
 
 
-class _World:
-    """What the whole log tells: the answer to every field of a ``when``."""
-
-    def __init__(self, tracker: Tracker, collector: Collector, version: Mapping[str, str], end: int | None) -> None:
-        self.tracker = tracker
-        self.collector = collector
-        self.end = end
-        self.version = version  # by input name, "" = the only one known
-        self.by_server: dict[str, set[str]] = defaultdict(set)
-        self.by_share: dict[tuple[str, str], set[str]] = defaultdict(set)
-        self.by_volume: dict[str, set[str]] = defaultdict(set)
-        self.failed_versions: dict[tuple[str, str], set[str]] = defaultdict(set)
-        self.times: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for incident in collector.incidents.values():
-            self._learn(incident)
-
-    def _learn(self, incident: Incident) -> None:
-        rules = {finding.rule.id for finding in incident.findings}
-        context = context_of(incident, self.tracker)
-        server, path = context.get("server", ""), context.get("path", "")
-        volume = incident.volume.name if incident.volume else ""
-        for rule in rules:
-            self.times[(rule, volume)].extend(incident.times)
-        if server:
-            self.by_server[server] |= rules
-        if server and path:
-            self.by_share[(server, path)] |= rules
-        if volume:
-            self.by_volume[volume] |= rules
-        # Only a mount(8) that failed says that a version of the protocol does not work there.
-        if server and path and "ount failed: exit status" in incident.message and "options" in context:
-            self.failed_versions[(server, path)].add(csi.mount_version(context["options"]))
-
-
-class _Facts:
-    """The fields of a ``when`` for one finding of one incident."""
-
-    def __init__(self, world: _World, incident: Incident, finding: Finding, context: Mapping[str, str]) -> None:
-        self._world = world
-        self._incident = incident
-        self._finding = finding
-        self._context = context
-
-    def get(self, field: str) -> Any:
-        family, _, rest = field.partition(".")
-        value = getattr(self, f"_{family}", self._nothing)(rest)
-        return None if value == "" and field not in {"mount.options", "mount.flavour", "role"} else value
-
-    def times(self) -> Sequence[int]:
-        incident = self._incident
-        return self._world.times[(self._finding.rule.id, incident.volume.name if incident.volume else "")]
-
-    def open(self) -> bool:
-        call = self._incident.call
-        return self._incident.never_ended and call is not None and call.hung
-
-    def followed_by(self, rule_id: str, within: int | None) -> bool:
-        met = self._world.collector.last_met
-        volume = self._incident.volume.name if self._incident.volume else ""
-        server = self._context.get("server", "")
-        for subject in (volume, server) if volume or server else ("",):
-            seen = met.get((rule_id, subject)) if subject or not (volume or server) else None
-            if seen is None:
-                continue
-            time, clock = seen
-            if time is not None and self._incident.last_time is not None:
-                gap = time - self._incident.last_time
-                if gap >= 0 and (within is None or gap <= within):
-                    return True
-            elif clock > self._incident.last_clock:
-                return True
-        return False
-
-    @staticmethod
-    def _nothing(_rest: str) -> Any:
-        return None
-
-    def _record(self, rest: str) -> Any:
-        record = self._finding.record
-        if rest == "severity":
-            return "unknown" if record.severity is None else record.severity.name.lower()
-        if rest == "source_line":
-            return record.source_line or None
-        return getattr(record, rest, None)
-
-    def _component(self, _rest: str) -> str:
-        return self._incident.origin.component
-
-    def _role(self, _rest: str) -> str:
-        if self._incident.role:
-            return self._incident.role
-        where = csi.parse_path(self._context.get("target", "")).where
-        return {"node": "node", "share": "controller", "container": "controller"}.get(where, "")
-
-    def _capture(self, rest: str) -> Any:
-        return self._finding.captures.get(rest)
-
-    def _path(self, _rest: str) -> str:
-        path = self._finding.captures.get("path") or self._context.get("target", "")
-        return csi.parse_path(path).where
-
-    def _call(self, rest: str) -> Any:
-        call = self._incident.call
-        if rest == "method":
-            return self._context.get("method")
-        if rest == "code":
-            return self._context.get("code")
-        if call is None:
-            return None
-        if rest.startswith("request."):
-            value: Any = call.request
-            for part in rest.split(".")[1:]:
-                value = value.get(part) if isinstance(value, Mapping) else None
-            # A volume's parameters are known from other calls of it too.
-            if value is None and call.volume is not None and rest.startswith("request.parameters."):
-                value = call.volume.parameters.get(rest.removeprefix("request.parameters."))
-            return value
-        if rest == "seconds":
-            return (call.end - call.start) / 1e6 if call.end is not None and call.start is not None else None
-        if rest == "attempt":
-            return self._incident.attempts
-        return getattr(call, rest, None)
-
-    def _mount(self, rest: str) -> Any:
-        options = self._context.get("options")
-        match rest:
-            case "options":
-                return options
-            case "version":
-                return None if options is None else csi.mount_version(options)
-            case "flavour":
-                return None if options is None else csi.mount_flavour(options)
-            case "server_kind":
-                server = self._context.get("server", "")
-                return csi.server_kind(server) if server else None
-            case "server" | "path" | "target":
-                return self._context.get(rest)
-        return None
-
-    def _volume(self, rest: str) -> Any:
-        volume = self._incident.volume
-        if rest == "rules":
-            return sorted(self._world.by_volume.get(volume.name if volume else "", ()))
-        if rest in {"server", "share", "subdir", "pvc", "namespace"}:
-            return self._context.get(rest)
-        if volume is None:
-            return None
-        if rest == "id_format":
-            parsed = csi.parse_volume_id(volume.handle)
-            return parsed.format if parsed else ("free" if volume.handle else None)
-        return getattr(volume, rest, None)
-
-    def _server(self, rest: str) -> Any:
-        server = self._context.get("server", "")
-        if rest == "rules":
-            return sorted(self._world.by_server.get(server, ()))
-        works = self._world.tracker.works.get((server, ""))
-        return bool(works) if rest == "works" else sorted(works.versions if works else ())
-
-    def _share(self, rest: str) -> Any:
-        share = (self._context.get("server", ""), self._context.get("path", ""))
-        if rest == "rules":
-            return sorted(self._world.by_share.get(share, ()))
-        if rest == "failed_versions":
-            return sorted(self._world.failed_versions.get(share, ()))
-        works = self._world.tracker.works.get(share)
-        return bool(works) if rest == "works" else sorted(works.versions if works else ())
-
-    def _driver(self, _rest: str) -> Any:
-        return self._context.get("driver_version")
-
-    def _evidence(self, _rest: str) -> Any:
-        return None
-
-
-# ---------------------------------------------------------------- what a template may name
-
-
-def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Names and values for templates and conditions; what is not known is not in it."""
-    call, volume = incident.call, incident.volume
-    if volume is not None:
-        volume = tracker.volumes.known(volume.name) or volume
-    values: dict[str, str | None] = {}
-    source = call.source if call else ""
-    options = call.options if call else None
-    mount = csi.parse_mount(incident.message)
-    if mount is not None:
-        source, options = mount.source, mount.options
-        values["target"] = mount.target
-    if not source and volume is not None:
-        source = volume.source
-        options = volume.options if options is None else options
-    handle = csi.parse_volume_id(volume.handle) if volume is not None and volume.handle else None
-    if handle is None:
-        handle = csi.parse_volume_id(csi.subject_of(incident.message).handle)
-    server, path = csi.split_source(source) if source else ("", "")
-    known_server = volume.server if volume else ""
-    known_share = volume.share if volume else ""
-    values["server"] = server or known_server or (handle.server if handle else "")
-    values["share"] = known_share or (handle.share if handle else "") or path
-    values["path"] = path or values["share"]
-    values["source"] = f"{values['server']}:{values['path']}" if values["server"] and values["path"] else None
-    values["options"] = options
-    if volume is not None:
-        values |= {
-            "volume": volume.name, "pvc": volume.pvc, "namespace": volume.namespace,
-            "subdir": volume.subdir or (handle.subdir if handle else ""), "storageclass": volume.storage_class,
-        }  # fmt: skip
-    status = csi.parse_status(incident.message)
-    values["method"] = call.method if call else None
-    values["code"] = (call.code if call else "") or (status.code if status else "")
-    values["desc"] = (call.message if call else "") or (status.innermost if status else "")
-    values["errno"] = csi.errno_in(incident.message)
-    values.setdefault("target", (call.target if call else "") or csi.subject_of(incident.message).target)
-    values["node"] = incident.node or incident.origin.node
-    values["pod"] = incident.origin.pod
-    values["component"] = incident.origin.component
-    if version:
-        values["driver_version"] = version.get(incident.origin.input) or version.get("")
-    for finding in incident.findings:
-        for name, value in finding.captures.items():
-            if not values.get(name):
-                values[name] = value
-    return {name: value for name, value in values.items() if value or (name == "options" and value is not None)}
-
-
-class _Names(dict[str, str]):
-    """A template's names; one that the log did not give shows as ``<name>``."""
-
-    def __missing__(self, key: str) -> str:
-        return f"<{key}>"
-
-
-def fill(template: str, names: Mapping[str, str]) -> str:
-    """Substitute ``{name}``; nothing else is evaluated, and other braces stay as they are."""
-    known = _Names(names)
-    parts = template.split("{")
-    out = [parts[0]]
-    for part in parts[1:]:
-        name, closed, rest = part.partition("}")
-        if closed and name.isidentifier():
-            value = known[name]
-            if name == "options" and not value:
-                value = "defaults"  # mount -o wants a word, and none were given
-            out.append(value + rest)
-        else:
-            out.append("{" + part)
-    return "".join(out)
-
-
 # ---------------------------------------------------------------- the diagnosis
 
 
@@ -327,7 +76,7 @@ def diagnose(
         version: the driver's version by input name; "" for inputs that do not tell.
         end: time of the last record of the log, µs since the epoch.
     """
-    world = _World(tracker, collector, version, end)
+    world = World(tracker, collector, version, end)
     verdicts = Verdicts()
     cases: list[_Case] = []
     for incident in collector.incidents.values():
@@ -341,19 +90,21 @@ def diagnose(
     return verdicts
 
 
-def _judge(incident: Incident, world: _World, rules: Mapping[str, Rule], verdicts: Verdicts) -> _Case | None:
+def _judge(incident: Incident, world: World, rules: Mapping[str, Rule], verdicts: Verdicts) -> _Case | None:
     context = context_of(incident, world.tracker, world.version)
     held = {
         finding.rule.id: finding
         for finding in incident.findings
-        if match.holds(finding.rule.when, _Facts(world, incident, finding, context))
+        if match.holds(finding.rule.when, Facts(world, incident, finding, context))
     }
     serious = {rule_id: finding for rule_id, finding in held.items() if finding.rule.severity > Severity.INFO}
     if not serious:
         if held:
             rule_id = next(iter(held))
             world.collector.absorb(rule_id, incident.records, incident.problems)
-            verdicts.fired.setdefault(rule_id, []).append(("", held[rule_id].captures))
+            known = held[rule_id].rule.causes
+            category = known[0].category if known else ""
+            verdicts.fired.setdefault(rule_id, []).append((category, held[rule_id].captures))
         elif incident.problems:
             verdicts.unknown.append(incident)
         return None
@@ -361,20 +112,33 @@ def _judge(incident: Incident, world: _World, rules: Mapping[str, Rule], verdict
     beaten = match.explained(list(serious), rules)
     verdicts.folded.update(beaten)
     standing = [finding for rule_id, finding in serious.items() if rule_id not in beaten] or list(serious.values())
-    finding = max(standing, key=lambda f: (f.rule.severity, f.size, f.rule.id))
+    finding = max(standing, key=lambda f: (not _is_symptom(f.rule), f.rule.severity, f.size, f.rule.id))
     symptoms: Counter[str] = Counter({other: incident.records for other in serious if other != finding.rule.id})
-    facts = _Facts(world, incident, finding, context)
+    facts = Facts(world, incident, finding, context)
     causes = [cause for cause in finding.rule.causes if match.holds(cause.when, facts)]
     if not causes:
         causes = [finding.rule.causes[-1]]
     verdicts.fired.setdefault(finding.rule.id, []).append((causes[0].category, finding.captures))
     return _Case(
-        incident, finding.rule, finding, causes[0], causes[1:], {**context, **finding.captures}, symptoms,
+        incident, finding.rule, finding, causes[0], causes[1:], _names(context, finding), symptoms,
         _recovered(incident, finding.rule, facts, world),
     )  # fmt: skip
 
 
-def _recovered(incident: Incident, rule: Rule, facts: _Facts, world: _World) -> bool:
+def _names(context: Mapping[str, str], finding: Finding) -> dict[str, str]:
+    """The names for templates: what the rule captured says more than what the call tells."""
+    names = {**context, **finding.captures}
+    if "server" in names:
+        names["server"] = csi.bare_server(names["server"])
+    return names
+
+
+def _is_symptom(rule: Rule) -> bool:
+    """Whether a rule only knows the envelope: any other says more."""
+    return bool(rule.causes) and rule.causes[0].category in SYMPTOMS
+
+
+def _recovered(incident: Incident, rule: Rule, facts: Facts, world: World) -> bool:
     """Whether what a rule says heals its finding came after the last of them."""
     if rule.resolved_by == "never":
         return False
@@ -403,15 +167,20 @@ def _after(success: tuple[int | None, int], incident: Incident) -> bool:
 def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[_Case], list[tuple[_Case, _Case]]]:
     """Take out the cases that another case of the same volume explains."""
     by_volume: dict[str, list[_Case]] = defaultdict(list)
+    by_path: dict[str, list[_Case]] = defaultdict(list)
     for case in cases:
         by_volume[case.incident.volume.name if case.incident.volume else ""].append(case)
-    named = [case for case in cases if case.incident.volume]
+        if not case.incident.volume and case.context.get("path"):
+            by_path[case.context["path"]].append(case)
     kept, folded = [], []
     for case in cases:
         name = case.incident.volume.name if case.incident.volume else ""
+        # A server's own line names the path that it refused, not the volume.
+        rivals = by_volume[name] + by_path[case.context.get("path", "")] if name else by_volume[""]
         # A symptom that names nobody can only be held against all.
-        rivals = by_volume[name] if name else (cases if case.cause.category in SYMPTOMS else by_volume[""])
-        owner = _owner(case, rivals or named, rules)
+        if not name and case.cause.category in SYMPTOMS:
+            rivals = cases
+        owner = _owner(case, rivals, rules)
         if owner is None:
             kept.append(case)
         else:
@@ -431,7 +200,7 @@ def _owner(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> _
     return None
 
 
-def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: _World) -> list[Diagnosis]:
+def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: World) -> list[Diagnosis]:
     groups: dict[tuple[object, ...], list[_Case]] = {}
     home: dict[int, tuple[object, ...]] = {}
     for case in cases:
@@ -479,14 +248,14 @@ def _rank(diagnosis: Diagnosis, blocked: Mapping[str, int]) -> tuple[object, ...
     )
 
 
-def _diagnosis(group: list[_Case], guests: list[_Case], world: _World) -> Diagnosis:
-    lead = max(group, key=lambda case: (case.incident.failures, case.incident.records, case.rule.id))
+def _diagnosis(group: list[_Case], guests: list[_Case], world: World) -> Diagnosis:
+    lead = max(group, key=_weight)
     everyone = [case.incident for case in group]
     names = _common(group)
     times = [time for incident in everyone for time in (incident.first_time, incident.last_time) if time is not None]
     last = max(times, default=None)
     recovered = lead.recovered
-    failures = sum(incident.failures for incident in everyone)
+    failures = sum(case.incident.failures for case in (*group, *guests))
     sightings: Counter[str] = Counter()
     for incident in everyone:
         sightings.update(incident.sightings)
@@ -504,9 +273,10 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: _World) -> Diagno
         title=fill(lead.rule.title, names),
         cause=fill(lead.cause.cause, names),
         remedy=_remedy(lead.cause.remedy, names),
-        confirm=tuple(fill(command, names) for command in lead.cause.confirm),
+        confirm=_commands(lead.cause.confirm, names),
         alternatives=_alternatives(lead, names),
-        volumes=_volumes(group, world.tracker),
+        # A server's line names a path only; the volumes are those that it explains.
+        volumes=_volumes([*group, *guests], world.tracker),
         nodes=tuple(sorted({case.context["node"] for case in group if "node" in case.context})),
         methods=tuple(sorted({case.context["method"] for case in group if case.context.get("method")})),
         failures=failures or max(sightings.values(), default=0),
@@ -522,19 +292,27 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: _World) -> Diagno
     )
 
 
+def _weight(case: _Case) -> tuple[object, ...]:
+    """The surest case of a group speaks for it."""
+    return (-_CONFIDENCE[case.cause.confidence], case.incident.failures, case.incident.records, case.rule.id)
+
+
 def _common(group: list[_Case]) -> dict[str, str]:
     """The names of the group's first case; those that differ between volumes stay the first's."""
-    lead = max(group, key=lambda case: len(case.context))
-    return dict(lead.context)
+    return dict(max(group, key=lambda case: (_weight(case)[0], len(case.context))).context)
 
 
 def _remedy(remedy: Remedy, names: Mapping[str, str]) -> Remedy:
     return Remedy(
         fill(remedy.summary, names),
         tuple(fill(step, names) for step in remedy.steps),
-        tuple(fill(command, names) for command in remedy.commands),
+        _commands(remedy.commands, names),
         fill(remedy.manifest, names) if remedy.manifest else None,
     )
+
+
+def _commands(templates: Iterable[str], names: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(fill(template, names, command=True) for template in templates)
 
 
 def _alternatives(lead: _Case, names: Mapping[str, str]) -> tuple[Alternative, ...]:
@@ -547,8 +325,7 @@ def _alternatives(lead: _Case, names: Mapping[str, str]) -> tuple[Alternative, .
         if cause.category in seen:
             continue
         seen.add(cause.category)
-        confirm = tuple(fill(command, names) for command in cause.confirm)
-        result.append(Alternative(cause.category, fill(cause.cause, names), confirm))
+        result.append(Alternative(cause.category, fill(cause.cause, names), _commands(cause.confirm, names)))
     return tuple(result[:MAX_ALTERNATIVES])
 
 

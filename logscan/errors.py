@@ -13,7 +13,7 @@ class LogscanError(Exception):
         help: what to do about it; printed on a line of its own.
     """
 
-    def __init__(self, place: str, problem: str, help: str = "") -> None:
+    def __init__(self, place: str, problem: str, help: str = "") -> None:  # noqa: A002 - what it prints as
         super().__init__(place, problem, help)
         self.place = place
         self.problem = problem

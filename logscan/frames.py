@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from logscan.model import Line, Origin
-from logscan.shippers import TIME_KEYS, component_of, describe, entries, is_klog, place_of
+from logscan.shippers import TIME_KEYS, Frame, component_of, describe, entries, is_klog, place_of
 from logscan.stamps import MONTHS, RFC3339, Stamps
 
 CARRIERS: tuple[str, ...] = (
@@ -38,10 +38,14 @@ MAX_ENTRIES = 100_000  # log entries in one JSON document
 _PREFIXING = frozenset(("kubectl-timestamps", "kubectl-prefix", "stern", "cri", "journald", "syslog"))
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_]|)")
-_SYSLOG = re.compile(r"([A-Z][a-z]{2}) {1,2}([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))? (\S+) ([^\s:\[]+)(?:\[[0-9]+\])?: ?")
+_SYSLOG = re.compile(
+    r"([A-Z][a-z]{2}) {1,2}([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))? (\S+) ([^\s:\[]+)(?:\[[0-9]+\])?: ?"
+)
 _ISO_JOURNAL = re.compile(r"(\S*[^\s:]) ([^\s:\[]+)(\[[0-9]+\])?: ?")
 _RFC5424 = re.compile(r"<[0-9]{1,3}>1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|\[[^\]]*\])(?: |$)")
-_WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]+)?)(?: (?:UTC|GMT))? (?=\S+ [^\s:\[]+(?:\[[0-9]+\])?:)")
+_WEEKDAY = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]+)?)(?: (?:UTC|GMT))? (?=\S+ [^\s:\[]+(?:\[[0-9]+\])?:)"
+)
 _PREFIX = re.compile(r"\[pod/([^/\]\s]+)/([^\]\s]+)\] ?")
 _DMESG = re.compile(r"\[ *[0-9]+\.[0-9]+\](?:\[ *[TC][0-9]+\])? ?")
 _DMESG_T = re.compile(r"\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) +([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([0-9]{4})\] ?")
@@ -51,7 +55,9 @@ _KMSG = re.compile(r"[0-9]{1,4},[0-9]+,[0-9]+,[^;]{1,40};")
 _RSYSLOG_NEWLINE = re.compile(r"#012(?:(#011)|(?=Mounting |Unmounting |Output: |u?mount[.: ]| >))")
 _PRIORITY = re.compile(r"<[0-9]{1,3}>")
 _NOTICE = re.compile(r"[+-] \S.{0,200} › \S")
-_STERN = re.compile(r"([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) ([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) (?:([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) )?")
+_STERN = re.compile(
+    r"([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) ([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) (?:([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) )?"
+)
 _STERN_SHORT = re.compile(r"[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ")
 _LABELS = re.compile(r"\{((?:\w+=\"[^\"]*\"(?:, ?)?)*)\} ")
 _LABEL = re.compile(r"(\w+)=\"([^\"]*)\"")
@@ -68,42 +74,14 @@ _new_line = tuple.__new__  # a NamedTuple's own constructor costs twice as much
 
 def _is_strong(text: str) -> bool:
     """Whether *text* can only be a log line: what is before it is then not part of it."""
-    return is_klog(text) or text.startswith("[pod/") or (text[:2] == "20" and text[10:11] == "T" and RFC3339.match(text) is not None)
+    return (
+        is_klog(text)
+        or text.startswith("[pod/")
+        or (text[:2] == "20" and text[10:11] == "T" and RFC3339.match(text) is not None)
+    )
 
 
-class _Frame:
-    """A line on its way out of its carriers."""
-
-    __slots__ = ("carrier", "container", "ident", "namespace", "node", "number", "offset", "output", "physical", "pod", "tag", "text", "written")
-
-    def __init__(self, number: int, offset: int, text: str, physical: int, at: tuple[str, str, str]) -> None:
-        self.number, self.offset, self.text, self.physical = number, offset, text, physical
-        self.namespace, self.pod, self.container = at
-        self.carrier = self.node = self.ident = ""
-        self.output = ""  # "stdout"; stderr, where klog writes, is ""
-        self.tag = ""  # "P": a part, more follows; "F": full, or the last part; "" not known to come in parts
-        self.written: int | None = None
-
-    def part(self, text: str, physical: int) -> _Frame:
-        """Return a copy that carries another *text*."""
-        other = _Frame(self.number, self.offset, text, physical, (self.namespace, self.pod, self.container))
-        other.carrier, other.node, other.ident, other.output = self.carrier, self.node, self.ident, self.output
-        other.written = self.written
-        return other
-
-    def within(self, carrier: str) -> None:
-        """Note a carrier; the outermost names the line."""
-        if not self.carrier or self.carrier == "pasted":
-            self.carrier = carrier
-
-    def stream(self) -> str:
-        """Name what keeps this line's writer apart from the others of the input."""
-        names = (self.namespace, self.pod, self.container) if self.pod or self.container else (self.node, self.ident)
-        name = "/".join(filter(None, names))
-        return f"{name} {self.output}".strip() if self.output else name
-
-
-_Partial = tuple[_Frame, list[str], list[int]]
+_Partial = tuple[Frame, list[str], list[int]]
 
 
 class Deframer:
@@ -123,7 +101,7 @@ class Deframer:
         self._stamps = Stamps(zone)
         self._at = place_of(input)
         self._origins: dict[tuple[str, ...], Origin] = {}
-        self._origin = self._origin_of(_Frame(0, 0, "", 0, self._at))
+        self._origin = self._origin_of(Frame(0, 0, "", 0, self._at))
         self._plain = True  # no margin, quote or pretty JSON is open: a bare line is what it seems
         self._bare = 0  # lines that took the fast path
         self._headers = 0  # bare klog lines so far, so that prefixes are not the rule here
@@ -133,7 +111,7 @@ class Deframer:
         self._overdue: list[_Partial] = []
         self._parts: dict[tuple[int, str], _Partial] = {}  # depth, stream -> first, texts, [size, physical]
         self._last: tuple[int, Origin] = (-2, self._origin)
-        self._aligned: tuple[int, _Frame] | None = None  # journalctl aligns an entry's further lines
+        self._aligned: tuple[int, Frame] | None = None  # journalctl aligns an entry's further lines
         self._counts: Counter[str] = Counter()
         self.damaged: Counter[str] = Counter()
 
@@ -153,7 +131,14 @@ class Deframer:
             offset: of its first byte in the unpacked input.
             raw: without the newline that ends it.
         """
-        if raw[:1] in b"IWEF" and raw[1:5].isdigit() and self._plain and raw.isascii() and b"\x1b" not in raw and b"\0" not in raw:
+        if (
+            raw[:1] in b"IWEF"
+            and raw[1:5].isdigit()
+            and self._plain
+            and raw.isascii()
+            and b"\x1b" not in raw
+            and b"\0" not in raw
+        ):
             self._bare += 1
             return [_new_line(Line, (self._origin, number, offset, raw.decode("ascii").removesuffix("\r"), None, 1))]
         return self._feed_any(number, offset, raw)
@@ -180,7 +165,7 @@ class Deframer:
             self._pretty = [(number, offset, text)]
             self._plain = False
             return lines
-        frame = _Frame(number, offset, text, 1, self._at)
+        frame = Frame(number, offset, text, 1, self._at)
         if pasted:
             frame.carrier = "pasted"
         if self._aligned is not None and not pasted and text[:1] == " ":
@@ -202,14 +187,16 @@ class Deframer:
             lines += self._lines(first)
         return lines
 
-    def _lines(self, frame: _Frame) -> list[Line]:
+    def _lines(self, frame: Frame) -> list[Line]:
         done: list[Line] = []
         for inner in self._peel(frame, MAX_DEPTH):
             if not inner.carrier and inner.text:
                 number, origin = self._last
                 if is_klog(inner.text):
                     self._headers += 1
-                elif not self._headers and not self._bare and number == inner.number - 1 and origin.carrier in _PREFIXING:
+                elif (
+                    not self._headers and not self._bare and number == inner.number - 1 and origin.carrier in _PREFIXING
+                ):
                     # The terminal wrapped the line before: this is its rest, which has no prefix.
                     self._last = (inner.number, origin)
                     self._counts[origin.carrier] += inner.physical
@@ -218,20 +205,27 @@ class Deframer:
             done.append(self._line(inner))
         return done
 
-    def _line(self, frame: _Frame) -> Line:
+    def _line(self, frame: Frame) -> Line:
         origin = self._origin_of(frame)
         self._counts[origin.carrier] += frame.physical
         if frame.ident != "notices":
             self._last = (frame.number, origin)
         return _new_line(Line, (origin, frame.number, frame.offset, frame.text, frame.written, frame.physical))
 
-    def _origin_of(self, frame: _Frame) -> Origin:
+    def _origin_of(self, frame: Frame) -> Origin:
         key = (frame.carrier, frame.namespace, frame.pod, frame.container, frame.node, frame.ident, frame.output)
         origin = self._origins.get(key)
         if origin is None:
             component = component_of(frame.container, frame.ident)
             origin = Origin(
-                self._input, frame.stream(), frame.carrier or "bare", frame.namespace, frame.pod, frame.container, frame.node, component
+                self._input,
+                frame.stream(),
+                frame.carrier or "bare",
+                frame.namespace,
+                frame.pod,
+                frame.container,
+                frame.node,
+                component,
             )
             if len(self._origins) >= MAX_ORIGINS:
                 self._origins.clear()
@@ -297,7 +291,7 @@ class Deframer:
         if text[:indent].strip() or text[indent:].rstrip() not in ("}", "},", "}]"):
             return [], True
         body = "\n".join(part for _, _, part in self._pretty).strip().rstrip(",").removeprefix("[").removesuffix("]")
-        frame = _Frame(self._pretty[0][0], self._pretty[0][1], body, len(self._pretty), self._at)
+        frame = Frame(self._pretty[0][0], self._pretty[0][1], body, len(self._pretty), self._at)
         found = self._json(frame, MAX_DEPTH)
         if found is None or not found:
             return self._flush_pretty(), True
@@ -308,11 +302,11 @@ class Deframer:
         """Give up on a pretty-printed object: its lines are text."""
         held, self._pretty = self._pretty, []
         self._plain = not self._margin
-        return [self._line(_Frame(number, offset, text, 1, self._at)) for number, offset, text in held]
+        return [self._line(Frame(number, offset, text, 1, self._at)) for number, offset, text in held]
 
     # ------------------------------------------------------------ peeling
 
-    def _peel(self, frame: _Frame, depth: int) -> Iterator[_Frame]:
+    def _peel(self, frame: Frame, depth: int) -> Iterator[Frame]:
         """Yield what *frame* carries: nothing while parts are missing, several for a text with newlines."""
         while depth:
             text = frame.text
@@ -334,7 +328,7 @@ class Deframer:
                 return
         yield frame
 
-    def _unwrap(self, frame: _Frame, first: str) -> bool:
+    def _unwrap(self, frame: Frame, first: str) -> bool:
         """Take one carrier off *frame*, which begins with *first*; False if there is none."""
         if first.isdigit():
             return self._stamped(frame) or self._kmsg(frame) or self._stern(frame)
@@ -358,7 +352,7 @@ class Deframer:
             return False
         return self._stern(frame) or self._facility(frame)
 
-    def _stamped(self, frame: _Frame) -> bool:
+    def _stamped(self, frame: Frame) -> bool:
         """RFC 3339 and what follows: CRI, ISO dmesg, ISO journal, logcli, kubectl --timestamps."""
         text = frame.text
         match = RFC3339.match(text)
@@ -374,14 +368,16 @@ class Deframer:
             frame.within("dmesg")
             frame.ident = frame.ident or "kernel"
             frame.text = rest
-        elif (journal := _ISO_JOURNAL.match(rest)) and (journal[3] or journal[2] in _DAEMONS or component_of("", journal[2])):
+        elif (journal := _ISO_JOURNAL.match(rest)) and (
+            journal[3] or journal[2] in _DAEMONS or component_of("", journal[2])
+        ):
             self._entry_of(frame, "journald", journal[1], journal[2], rest[journal.end() :])
             self._aligned = (start + journal.end(), frame)
         elif text[10] == " ":
             return False  # a date, a blank and a time are a stamp only in a journal
         elif rest[:1] == "{" and (labels := _LABELS.match(rest)):
             frame.within("loki")
-            _place_into(frame, dict(_LABEL.findall(labels[1])))
+            frame.place(dict(_LABEL.findall(labels[1])))
             frame.text = rest[labels.end() :]
         else:
             frame.within("kubectl-timestamps")
@@ -389,7 +385,7 @@ class Deframer:
         frame.written = written if frame.written is None else frame.written
         return True
 
-    def _joined(self, frame: _Frame, depth: int) -> bool:
+    def _joined(self, frame: Frame, depth: int) -> bool:
         """Join the parts of a CRI or docker line; False while its end has not come."""
         last, frame.tag = frame.tag == "F", ""
         key = (depth, frame.stream())  # parts inside parts are not parts of those
@@ -414,7 +410,7 @@ class Deframer:
         frame.text, frame.physical = "".join(texts), sums[1]
         return True
 
-    def _bracket(self, frame: _Frame) -> bool:
+    def _bracket(self, frame: Frame) -> bool:
         text = frame.text
         if match := _PREFIX.match(text):
             frame.within("kubectl-prefix")
@@ -423,7 +419,9 @@ class Deframer:
             frame.within("dmesg")
         elif match := _DMESG_T.match(text):
             month, day, hour, minute, second, year = match.groups()
-            written = self._stamps.local(int(year), (MONTHS.get(month, 0), int(day), int(hour), int(minute), int(second)))
+            written = self._stamps.local(
+                int(year), (MONTHS.get(month, 0), int(day), int(hour), int(minute), int(second))
+            )
             frame.written = written if frame.written is None else frame.written
             frame.within("dmesg")
         else:
@@ -433,12 +431,14 @@ class Deframer:
         frame.text = text[match.end() :]
         return True
 
-    def _priority(self, frame: _Frame) -> bool:
+    def _priority(self, frame: Frame) -> bool:
         text = frame.text
         if match := _RFC5424.match(text):
             stamp = RFC3339.match(match[1])
             frame.written = self._stamps.rfc3339(stamp) if stamp else None
-            self._entry_of(frame, "syslog" if frame.written is None else "journald", match[2], match[3], text[match.end() :])
+            self._entry_of(
+                frame, "syslog" if frame.written is None else "journald", match[2], match[3], text[match.end() :]
+            )
             return True
         if match := _PRIORITY.match(text):
             rest = text[match.end() :]
@@ -449,7 +449,7 @@ class Deframer:
             return True
         return False
 
-    def _kmsg(self, frame: _Frame) -> bool:
+    def _kmsg(self, frame: Frame) -> bool:
         match = _KMSG.match(frame.text)
         if match is None:
             return False
@@ -458,14 +458,14 @@ class Deframer:
         frame.text = frame.text[match.end() :]
         return True
 
-    def _facility(self, frame: _Frame) -> bool:
+    def _facility(self, frame: Frame) -> bool:
         match = _DMESG_X.match(frame.text)
         if match is None or frame.text[match.end() : match.end() + 1] != "[":
             return False
         frame.text = frame.text[match.end() :]
         return True
 
-    def _syslog(self, frame: _Frame) -> bool:
+    def _syslog(self, frame: Frame) -> bool:
         text = frame.text
         match = _SYSLOG.match(text)
         if match is None:
@@ -476,12 +476,14 @@ class Deframer:
         month, day, hour, minute, second, fraction, host, ident = match.groups()
         if month not in MONTHS:
             return False
-        frame.written = self._stamps.yearless(self._reference, (MONTHS[month], int(day), int(hour), int(minute), int(second)), fraction)
+        frame.written = self._stamps.yearless(
+            self._reference, (MONTHS[month], int(day), int(hour), int(minute), int(second)), fraction
+        )
         self._entry_of(frame, "syslog", host, ident, text[match.end() :])
         self._aligned = (match.end(), frame)
         return True
 
-    def _entry_of(self, frame: _Frame, carrier: str, host: str, ident: str, text: str) -> None:
+    def _entry_of(self, frame: Frame, carrier: str, host: str, ident: str, text: str) -> None:
         """Fill *frame* with an entry of a journal."""
         frame.within(carrier)
         frame.node, frame.ident = host, ident
@@ -491,7 +493,7 @@ class Deframer:
             text = text[match.end() :]
         frame.text = _RSYSLOG_NEWLINE.sub(lambda match: "\n\t" if match[1] else "\n", text) if "#012" in text else text
 
-    def _stern(self, frame: _Frame) -> bool:
+    def _stern(self, frame: Frame) -> bool:
         """``pod container line``, with or without the namespace: only before what is surely a log line.
 
         Once such a prefix has been seen, it is enough.
@@ -519,7 +521,7 @@ class Deframer:
 
     # ------------------------------------------------------------ JSON
 
-    def _json(self, frame: _Frame, depth: int) -> list[_Frame] | None:
+    def _json(self, frame: Frame, depth: int) -> list[Frame] | None:
         """Return the lines that a JSON text carries; None if it carries none that is known."""
         text = frame.text.strip().rstrip(",")
         if text[-1:] not in "}]" or not (text[0] == "{" or text[1:2] == "{"):
@@ -539,20 +541,24 @@ class Deframer:
                 frames.append(inner)
         return frames if found else None
 
-    def _describe(self, frame: _Frame, entry: dict[str, Any], around: dict[str, Any]) -> None:
+    def _describe(self, frame: Frame, entry: dict[str, Any], around: dict[str, Any]) -> None:
         """Set the carrier, place, time and completeness of one JSON entry."""
         meta: dict[str, str] = {}
         describe(entry, meta, "", 0)
         describe(around, meta, "", 0)
-        _place_into(frame, meta)
+        frame.place(meta)
         holders = [h for h in (entry, entry.get("_source"), entry.get("result")) if isinstance(h, dict)]
-        written = next((m for h in holders for key in TIME_KEYS if (m := self._stamps.any(h.get(key))) is not None), None)
+        written = next(
+            (m for h in holders for key in TIME_KEYS if (m := self._stamps.any(h.get(key))) is not None), None
+        )
         frame.written = written if written is not None else frame.written
         if "MESSAGE" in entry:
             ident = entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or ""
             frame.within("journald")
             frame.ident, frame.node = str(ident), str(entry.get("_HOSTNAME") or frame.node)
-        elif isinstance(entry.get("log"), str) and entry.keys() <= {"log", "stream", "time", "attrs"} and "time" in entry:
+        elif (
+            isinstance(entry.get("log"), str) and entry.keys() <= {"log", "stream", "time", "attrs"} and "time" in entry
+        ):
             frame.within("docker")
             frame.output = "stdout" if entry.get("stream") == "stdout" else ""
             frame.tag = "F" if frame.text.endswith("\n") else "P"
@@ -575,10 +581,3 @@ def _clean(text: str) -> str:
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
     return text.replace("\0", "").replace("\xa0", " ").removeprefix("\ufeff")
-
-
-def _place_into(frame: _Frame, meta: dict[str, str]) -> None:
-    frame.namespace = meta.get("namespace") or frame.namespace
-    frame.pod = meta.get("pod") or frame.pod
-    frame.container = meta.get("container", "").rpartition("/")[2] or frame.container
-    frame.node = meta.get("node") or frame.node

@@ -33,11 +33,15 @@ DELAY = 5 * 60_000_000  # µs that a carrier's stamp may lie off a multiple of i
 HEADER = re.compile(
     r" *([IWEF])([0-9]{4}|[0-9]{8}) +([0-9]{2}:[0-9]{2}):([0-9]{2})\.([0-9]{6}) +([0-9]{1,20}) +([^:\]\s]+):([0-9]{1,9})\] ?"
 )
-_GO_LOG = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))? (?:(INFO|WARNING|ERROR|FATAL)\b:? ?)?")
+_GO_LOG = re.compile(
+    r"([0-9]{4})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))? (?:(INFO|WARNING|ERROR|FATAL)\b:? ?)?"
+)
 _CREATED = re.compile(r"Log file created at: ([0-9]{4})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _FILE_NAME = re.compile(r"\.log\.[A-Z]+\.([0-9]{4})([0-9]{2})[0-9]{2}-[0-9]{6}\.[0-9]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?=$| )', re.DOTALL)
-_PAIR = re.compile(r' ([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"(?=$|[ \n])|(<\n)|(?!")([^\n]*?)(?=$| [^\s="{}\[\]]+=|\n))', re.DOTALL)
+_PAIR = re.compile(
+    r' ([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"(?=$|[ \n])|(<\n)|(?!")([^\n]*?)(?=$| [^\s="{}\[\]]+=|\n))', re.DOTALL
+)
 _ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)", re.DOTALL)
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\a": "\a", "\\b": "\b", "\\f": "\f", "\\v": "\v"}
 
@@ -87,7 +91,9 @@ class _Stream:
     def __init__(self, zone: int) -> None:
         self.record: Record | None = None  # the open one: its message is its first line's
         self.more: list[Line] = []  # lines that continue it; their texts until a cap is met
-        self.wraps: list[tuple[int, int]] = []  # (index in more, length of the line before) where a terminal broke a line
+        self.wraps: list[
+            tuple[int, int]
+        ] = []  # (index in more, length of the line before) where a terminal broke a line
         self.size = 0
         self.partial = False  # the open record is the first half of a header
         self.goroutines = False  # the open panic has shown a stack
@@ -150,7 +156,11 @@ class Parser:
             stream.longest = length
         before = stream.record
         closed = (
-            [] if before is None else [before] if not stream.more and before[11][:1] != '"' else [self._finish(stream, before)]
+            []
+            if before is None
+            else [before]
+            if not stream.more and before[11][:1] != '"'
+            else [self._finish(stream, before)]
         )  # [11]: the message
         end = match.end()
         stream.record = _new_record(
@@ -232,12 +242,16 @@ class Parser:
             return self._from_go_log(line)
         if text.startswith(_PANICS):
             if text.startswith("goroutine "):
-                if record is not None and record.severity is Severity.FATAL:  # klog's own dump after an F line, or the panic's
+                if (
+                    record is not None and record.severity is Severity.FATAL
+                ):  # klog's own dump after an F line, or the panic's
                     stream.goroutines = True
                     return None
                 if not _GOROUTINE.match(text):
                     return None
-            elif record is not None and (text.startswith("runtime: ") or (record.kind == "panic" and not _is_new_panic(stream, text))):
+            elif record is not None and (
+                text.startswith("runtime: ") or (record.kind == "panic" and not _is_new_panic(stream, text))
+            ):
                 return None
             return _record(line, "panic", Severity.FATAL)
         if text.startswith(_NOTICES):
@@ -259,7 +273,10 @@ class Parser:
         if line.origin.carrier in _SYSTEM:
             # Every entry of a journal stands for itself, but kubelet's records have newlines.
             unstamped = line.written is None and record.time_source == "carrier"
-            return kind == "panic" or (kind == "klog" and (unstamped or not text or text.startswith(_SHAPES) or self._is_wrapped(stream, text, before)))
+            return kind == "panic" or (
+                kind == "klog"
+                and (unstamped or not text or text.startswith(_SHAPES) or self._is_wrapped(stream, text, before))
+            )
         if kind in ("klog", "panic"):
             return not _is_half(text)
         if kind == "preamble":
@@ -309,7 +326,12 @@ class Parser:
         longest line seen is taken for the width: in a log that nobody wrapped, requests
         of hundreds of characters soon make this false for good.
         """
-        if (before < MIN_WRAP and not stream.wraps) or not text or text.startswith(_SHAPES) or len(text) > max(stream.longest, before + 2):
+        if (
+            (before < MIN_WRAP and not stream.wraps)
+            or not text
+            or text.startswith(_SHAPES)
+            or len(text) > max(stream.longest, before + 2)
+        ):
             return False
         if text in _BRACES and before < stream.longest:
             return False
@@ -323,6 +345,9 @@ class Parser:
         shorter lost its last blank when it was copied.  Where lengths differ, an editor
         broke between words.
         """
+        body = first.partition(": ")[2] if first.startswith(("GRPC request: ", "GRPC response: ")) else ""
+        if body and _parses(body):  # whole as it is: what follows is a stranger's line
+            return "\n".join([first, *(line.text for line in stream.more)]), None
         lengths = [length for _, length in stream.wraps]
         stream.widths.update(lengths)
         total = sum(stream.widths.values())
@@ -336,11 +361,14 @@ class Parser:
             texts = [first, *(line.text for line in stream.more)]
             full = stream.longest
             glue = {i: _glue(texts[i], texts[i + 1], length == full, full) for i, length in stream.wraps}
-        ways = [glue, {i: " " if sep == "" else "" for i, sep in glue.items()}, dict.fromkeys(glue, ""), dict.fromkeys(glue, " ")]
-        messages = [
-            first + "".join(way.get(i, "\n") + line.text for i, line in enumerate(stream.more)) for way in ways
+        ways = [
+            glue,
+            {i: " " if sep == "" else "" for i, sep in glue.items()},
+            dict.fromkeys(glue, ""),
+            dict.fromkeys(glue, " "),
         ]
-        if first.startswith(("GRPC request: ", "GRPC response: ")):
+        messages = [first + "".join(way.get(i, "\n") + line.text for i, line in enumerate(stream.more)) for way in ways]
+        if body:
             for message in messages:
                 if _parses(message.partition(": ")[2]):
                     return message, next((m for m in messages[:2] if m != message), None)
@@ -400,7 +428,9 @@ class Parser:
             return
         stream.year = latest_year(self._reference, stream.zone, month, day, hour, minute)
 
-    def _carried(self, stream: _Stream, origin: Origin, written: int, date: str, minute: str, within: int) -> tuple[int | None, str]:  # noqa: PLR0917
+    def _carried(
+        self, stream: _Stream, origin: Origin, written: int, date: str, minute: str, within: int
+    ) -> tuple[int | None, str]:
         """Date a header by its carrier's stamp, which knows the year and tells the writer's zone.
 
         The two stamps differ by the zone, a multiple of 15 minutes, and by the moment that
@@ -431,7 +461,19 @@ def _record(line: Line, kind: str, severity: Severity | None) -> Record:
     """Return the record that a line without klog header opens."""
     source = "none" if line.written is None else "assumed" if line.origin.carrier == "syslog" else "carrier"
     return Record(
-        line.origin, line.number, line.number, line.physical, line.offset, severity, line.written, source, 0, "", 0, line.text, kind
+        line.origin,
+        line.number,
+        line.number,
+        line.physical,
+        line.offset,
+        severity,
+        line.written,
+        source,
+        0,
+        "",
+        0,
+        line.text,
+        kind,
     )
 
 
@@ -512,7 +554,11 @@ def _from_json(line: Line) -> Record | None:
         entry = json.loads(line.text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(entry, dict) or not isinstance(entry.get("msg"), str) or not entry.keys() & {"ts", "time", "caller", "level", "severity"}:
+    if (
+        not isinstance(entry, dict)
+        or not isinstance(entry.get("msg"), str)
+        or not entry.keys() & {"ts", "time", "caller", "level", "severity"}
+    ):
         return None
     level = entry.get("level", entry.get("severity"))
     severity = _LEVEL.get(str(level).lower())
@@ -520,14 +566,18 @@ def _from_json(line: Line) -> Record | None:
         severity = Severity.ERROR if ("err" in entry or "error" in entry) and "v" not in entry else Severity.INFO
     hidden = ("ts", "time", "caller", "msg", "v", "level", "severity", "stacktrace")
     fields = {key: _plain_text(value) for key, value in entry.items() if key not in hidden}
-    message = _plain_text(entry["msg"]) + "".join(f" {key}={fields[key]}" for key in sorted(fields, key=lambda key: key != "err"))
+    message = _plain_text(entry["msg"]) + "".join(
+        f" {key}={fields[key]}" for key in sorted(fields, key=lambda key: key != "err")
+    )
     path, _, number = str(entry.get("caller", "")).rpartition(":")
     record = _record(line, "json", severity)
     time = Stamps().any(entry.get("ts", entry.get("time")))
     if time is not None:
         record = record._replace(time=time, time_source="carrier")
     source_line = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
-    return record._replace(message=message.rstrip("\n"), fields=fields, file=path.rpartition("/")[2], source_line=source_line)
+    return record._replace(
+        message=message.rstrip("\n"), fields=fields, file=path.rpartition("/")[2], source_line=source_line
+    )
 
 
 def _plain_text(value: Any) -> str:

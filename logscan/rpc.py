@@ -95,9 +95,12 @@ _EMPTY_REQUEST = frozenset(
 
 
 def read_json(text: str) -> dict[str, Any] | None:
-    """A JSON object, or None for anything else (a body that was cut, say)."""
+    """A JSON object, or None for anything else (a body that was cut, say).
+
+    The driver writes it on one line; a stranger's lines may follow in the record.
+    """
     try:
-        body = json.loads(text)
+        body = json.loads(text.partition("\n")[0])
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

@@ -94,6 +94,7 @@ class Scanner:
         self.options = options or Options()
         self.records = 0
         self.bytes = 0
+        self._logged = 0  # records that some grammar of logs knows
         self._rules = rules
         self._engine = Engine(rules.rules)
         self._tracker = Tracker()
@@ -137,6 +138,8 @@ class Scanner:
         state.records += 1
         if record.kind == "text":
             state.unparsed += record.lines
+        else:
+            self._logged += 1
         if record.time is not None:
             if state.first_time is None or record.time < state.first_time:
                 state.first_time = record.time
@@ -182,7 +185,7 @@ class Scanner:
         )  # fmt: skip
         report = Report(
             version=__version__,
-            verdict=_verdict(verdicts.diagnoses, counts, unrecognised),
+            verdict=_verdict(verdicts.diagnoses, self._told(inputs), unrecognised),
             inputs=inputs,
             diagnoses=tuple(verdicts.diagnoses),
             unrecognised=unrecognised,
@@ -209,6 +212,17 @@ class Scanner:
     def errors(self) -> tuple[SourceError, ...]:
         """The inputs, or parts of them, that could not be read."""
         return tuple(self._errors)
+
+    def _told(self, inputs: tuple[InputSummary, ...]) -> bool:
+        """Whether what was read would have shown a problem, had there been one.
+
+        The driver tells of its calls at -v=2 and above only; livenessprobe and
+        the registrar never say why a mount fails; text is no log.
+        """
+        if self._tracker.total:
+            return True
+        components = {one.component for one in inputs if one.component}
+        return self._logged > 0 and not components <= {"nfs", "liveness", "registrar"}
 
     def _summary(self, state: _Input) -> InputSummary:
         version, how = state.version()
@@ -251,11 +265,15 @@ def _versions(inputs: tuple[InputSummary, ...]) -> dict[str, str]:
     return versions
 
 
-def _verdict(diagnoses: list[Diagnosis], counts: Counts, unrecognised: tuple[object, ...]) -> str:
-    """One word for the whole; a symptom without a cause is no diagnosis."""
+def _verdict(diagnoses: list[Diagnosis], told: bool, unrecognised: tuple[object, ...]) -> str:
+    """One word for the whole; a symptom without a cause is no diagnosis.
+
+    Args:
+        told: whether the input could have shown a problem at all.
+    """
     worst = max((diagnosis.severity for diagnosis in diagnoses), default=None)
     if worst is None:
-        return "not-enough-evidence" if unrecognised or not counts.records else "healthy"
+        return "healthy" if told and not unrecognised else "not-enough-evidence"
     if all(d.category in {"insufficient-evidence", "deadline-exceeded"} for d in diagnoses if d.severity == worst):
         return "not-enough-evidence"
     return worst.name.lower() if worst <= Severity.ERROR else "error"

@@ -22,7 +22,18 @@ _COMPONENT = {
     "node-driver-registrar": "registrar", "liveness-probe": "liveness",
 }  # fmt: skip
 _KUBELETS = ("kubelet", "k3s", "k3s-agent", "rke2", "rke2-server", "rke2-agent", "kubelite", "hyperkube", "k0s")
-_NFSD = ("nfsd", "mountd", "exportfs", "statd", "exportd", "nfsdcld", "nfsdctl", "nfs-server", "nfs-mountd", "nfs-server-generator")
+_NFSD = (
+    "nfsd",
+    "mountd",
+    "exportfs",
+    "statd",
+    "exportd",
+    "nfsdcld",
+    "nfsdctl",
+    "nfs-server",
+    "nfs-mountd",
+    "nfs-server-generator",
+)
 
 # What shippers call the field that holds the line: docker and fluent-bit, stern and Vector, Loki,
 # journald, GCP, Azure, CloudWatch Insights, Splunk, OpenTelemetry, Datadog.
@@ -40,7 +51,21 @@ _META = {
     "computer": "node",
 }  # fmt: skip
 _META_HOLDERS = frozenset(
-    ("kubernetes", "k8s", "resource", "labels", "stream", "pod", "container", "node", "host", "attributes", "_source", "result", "involvedobject"),
+    (
+        "kubernetes",
+        "k8s",
+        "resource",
+        "labels",
+        "stream",
+        "pod",
+        "container",
+        "node",
+        "host",
+        "attributes",
+        "_source",
+        "result",
+        "involvedobject",
+    ),
 )
 _GCP_SEVERITY = {"DEFAULT": "I", "INFO": "I", "NOTICE": "I", "WARNING": "W", "ERROR": "E", "CRITICAL": "F"}
 
@@ -56,7 +81,12 @@ def is_klog(text: str) -> bool:
 
 def _is_klog_json(value: dict[str, Any]) -> bool:
     """Whether *value* is what klog (or zap) itself writes: the line, not its carrier."""
-    return isinstance(value.get("msg"), str) and ("ts" in value or "caller" in value) and "log" not in value and "kubernetes" not in value
+    return (
+        isinstance(value.get("msg"), str)
+        and ("ts" in value or "caller" in value)
+        and "log" not in value
+        and "kubernetes" not in value
+    )
 
 
 def entries(value: Any, around: dict[str, Any], depth: int) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -117,7 +147,10 @@ def _gke(entry: dict[str, Any], payload: dict[str, Any]) -> str | None:
     """Put klog's header together again, which GKE's agent takes apart into fields."""
     source, message, stamp = payload.get("source"), payload.get("message"), entry.get("timestamp")
     letter = _GCP_SEVERITY.get(str(entry.get("severity")))
-    if not (isinstance(source, str) and isinstance(message, str) and isinstance(stamp, str) and letter) or ":" not in source:
+    if (
+        not (isinstance(source, str) and isinstance(message, str) and isinstance(stamp, str) and letter)
+        or ":" not in source
+    ):
         return None
     match = RFC3339.match(stamp)
     if match is None or match[5] not in (None, "Z"):
@@ -162,3 +195,56 @@ def place_of(name: str) -> tuple[str, str, str]:
     if match := _CONTAINERS_PATH.search(name):
         return match[2], match[1], match[3]
     return "", "", ""
+
+
+class Frame:
+    """A line on its way out of its carriers."""
+
+    __slots__ = (
+        "carrier",
+        "container",
+        "ident",
+        "namespace",
+        "node",
+        "number",
+        "offset",
+        "output",
+        "physical",
+        "pod",
+        "tag",
+        "text",
+        "written",
+    )
+
+    def __init__(self, number: int, offset: int, text: str, physical: int, at: tuple[str, str, str]) -> None:
+        self.number, self.offset, self.text, self.physical = number, offset, text, physical
+        self.namespace, self.pod, self.container = at
+        self.carrier = self.node = self.ident = ""
+        self.output = ""  # "stdout"; stderr, where klog writes, is ""
+        self.tag = ""  # "P": a part, more follows; "F": full, or the last part; "" not known to come in parts
+        self.written: int | None = None
+
+    def part(self, text: str, physical: int) -> Frame:
+        """Return a copy that carries another *text*."""
+        other = Frame(self.number, self.offset, text, physical, (self.namespace, self.pod, self.container))
+        other.carrier, other.node, other.ident, other.output = self.carrier, self.node, self.ident, self.output
+        other.written = self.written
+        return other
+
+    def within(self, carrier: str) -> None:
+        """Note a carrier; the outermost names the line."""
+        if not self.carrier or self.carrier == "pasted":
+            self.carrier = carrier
+
+    def stream(self) -> str:
+        """Name what keeps this line's writer apart from the others of the input."""
+        names = (self.namespace, self.pod, self.container) if self.pod or self.container else (self.node, self.ident)
+        name = "/".join(filter(None, names))
+        return f"{name} {self.output}".strip() if self.output else name
+
+    def place(self, meta: dict[str, str]) -> None:
+        """Take over what a carrier tells of who wrote it."""
+        self.namespace = meta.get("namespace") or self.namespace
+        self.pod = meta.get("pod") or self.pod
+        self.container = meta.get("container", "").rpartition("/")[2] or self.container
+        self.node = meta.get("node") or self.node

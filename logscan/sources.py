@@ -405,7 +405,9 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
     elif item.found:
         item.run.skipped[item.found, foreign[0]] += 1
     else:
-        yield SourceError(item.name, f"is no log: it looks like {foreign[0]}", foreign[1])
+        one = foreign[0].removesuffix("s")
+        article = "an" if one[0] in "aeiou" else "a"
+        yield SourceError(item.name, f"is no log: it looks like {article} {one}", foreign[1])
 
 
 def _unpacked(item: _Item, chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes], bool]:

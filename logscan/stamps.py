@@ -23,7 +23,7 @@ MONTHS = {
 }  # fmt: skip
 
 
-def civil(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int | None:  # noqa: PLR0917  as datetime
+def civil(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int | None:
     """Return µs since the epoch of a UTC time; None if the calendar has no such.  A leap second is the one before it."""
     try:
         span = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC) - EPOCH
@@ -42,7 +42,7 @@ def year_of(time: int) -> int:
     return datetime.fromtimestamp(time / 1e6, UTC).year
 
 
-def latest_year(reference: int, zone: int, month: int, day: int, hour: int, minute: int) -> int | None:  # noqa: PLR0917  as datetime
+def latest_year(reference: int, zone: int, month: int, day: int, hour: int, minute: int) -> int | None:
     """Return the year for a stamp without one: the latest in which it is no more than a day after *reference*.
 
     Args:
@@ -75,7 +75,9 @@ class Stamps:
         minute, second, _, fraction, zone = match.groups()
         if minute != self._minute:
             self._minute = minute
-            self._base = civil(*(int(part) for part in (minute[:4], minute[5:7], minute[8:10], minute[11:13], minute[14:])))
+            self._base = civil(
+                *(int(part) for part in (minute[:4], minute[5:7], minute[8:10], minute[11:13], minute[14:]))
+            )
         if self._base is None:
             return None
         time = self._base + int(second) * 1_000_000 + micros(fraction)
@@ -94,7 +96,9 @@ class Stamps:
         time += micros(fraction) - self._zone
         return time if 0 <= time < LAST_MICROSECOND else None
 
-    def yearless(self, reference: int | None, clock: tuple[int, int, int, int, int], fraction: str | None) -> int | None:
+    def yearless(
+        self, reference: int | None, clock: tuple[int, int, int, int, int], fraction: str | None
+    ) -> int | None:
         """Read syslog's stamp, which has no year, so that it is not after *reference* (µs); None without one."""
         if reference is None:
             return None

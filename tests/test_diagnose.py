@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from functools import cache
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logscan import rules
-from logscan.diagnose import fill
+from logscan.facts import fill
 from logscan.model import Report, Severity
 from logscan.scan import Options, Scanner
 from logscan.sources import Source
@@ -265,6 +266,15 @@ def test_filling_a_template_never_fails_and_evaluates_nothing(template, names):
 )
 def test_a_template_names_what_is_known_and_leaves_the_rest(template, expected):
     assert fill(template, {"server": "10.0.0.5"}) == expected
+
+
+@given(st.text(min_size=1))
+def test_log_text_in_a_command_is_one_plain_word_or_left_out(value):
+    shown = fill("showmount -e {server} # {server}", {"server": value}, command=True)
+    assert shown in {f"showmount -e {value} # {value}", "showmount -e <server> # <server>"}
+    if "<server>" not in shown:
+        assert shlex.split(f"x {value}") == ["x", value]
+        assert not set(value) & set("$`;&|<>()'\"\\ \n*?~!")
 
 
 @pytest.mark.parametrize("rule", loaded().rules, ids=lambda rule: rule.id)

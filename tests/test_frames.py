@@ -49,7 +49,12 @@ def shown(line: Line) -> dict[str, object]:
 
 def test_there_are_recordings():
     assert len(LOGS) > 20
-    met = {json.loads(row)["carrier"] for log in LOGS for row in log.with_suffix(".jsonl").read_text("utf-8").split("\n") if row}
+    met = {
+        json.loads(row)["carrier"]
+        for log in LOGS
+        for row in log.with_suffix(".jsonl").read_text("utf-8").split("\n")
+        if row
+    }
     assert met == set(CARRIERS)
 
 
@@ -72,8 +77,14 @@ def test_bare_lines_keep_number_and_offset():
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("b.tgz!n1/var/log/pods/kube-system_csi-nfs-node-x_0a1b-2c/nfs/0.log", ("kube-system", "csi-nfs-node-x", "nfs", "nfs")),
-        ("/var/log/containers/csi-nfs-node-x_kube-system_liveness-probe-" + "0a" * 32 + ".log", ("kube-system", "csi-nfs-node-x", "liveness-probe", "liveness")),
+        (
+            "b.tgz!n1/var/log/pods/kube-system_csi-nfs-node-x_0a1b-2c/nfs/0.log",
+            ("kube-system", "csi-nfs-node-x", "nfs", "nfs"),
+        ),
+        (
+            "/var/log/containers/csi-nfs-node-x_kube-system_liveness-probe-" + "0a" * 32 + ".log",
+            ("kube-system", "csi-nfs-node-x", "liveness-probe", "liveness"),
+        ),
         ("nfs.log", ("", "", "", "")),
     ],
 )
@@ -148,7 +159,9 @@ def test_every_physical_line_is_counted_once(log: Path):
 def test_many_open_partials_give_way_and_are_not_lost():
     deframer = Deframer("x")
     lines = [
-        line for n in range(1, 101) for line in deframer.feed(n, 0, b"[pod/p-%d/nfs] 2026-07-20T09:53:52Z stderr P part %d" % (n, n))
+        line
+        for n in range(1, 101)
+        for line in deframer.feed(n, 0, b"[pod/p-%d/nfs] 2026-07-20T09:53:52Z stderr P part %d" % (n, n))
     ]
 
     assert len(lines) == 100 - MAX_PARTIALS
@@ -156,6 +169,8 @@ def test_many_open_partials_give_way_and_are_not_lost():
 
 
 def test_events_as_json_are_told_apart():
-    (line,) = deframe(b'{"kind": "Event", "message": "Waiting for a volume to be created", "lastTimestamp": "2026-07-20T09:53:52Z"}')
+    (line,) = deframe(
+        b'{"kind": "Event", "message": "Waiting for a volume to be created", "lastTimestamp": "2026-07-20T09:53:52Z"}'
+    )
 
     assert (line.origin.component, line.text) == ("events", "Waiting for a volume to be created")

@@ -70,10 +70,16 @@ def test_header_is_read_however_it_was_copied(text: str):
 
 def test_lines_without_header_continue_the_record():
     first, second = parse(
-        HEAD + "GRPC error: mount failed: exit status 32\nMounting command: mount\nOutput: mount.nfs: access denied\n\n" + HEAD + "next\n"
+        HEAD
+        + "GRPC error: mount failed: exit status 32\nMounting command: mount\nOutput: mount.nfs: access denied\n\n"
+        + HEAD
+        + "next\n"
     )
 
-    assert first.message == "GRPC error: mount failed: exit status 32\nMounting command: mount\nOutput: mount.nfs: access denied"
+    assert (
+        first.message
+        == "GRPC error: mount failed: exit status 32\nMounting command: mount\nOutput: mount.nfs: access denied"
+    )
     assert (first.line, first.end_line, first.lines) == (1, 4, 4)
     assert (second.line, second.message) == (5, "next")
 
@@ -100,16 +106,31 @@ def test_endless_continuation_is_counted_but_not_kept():
 
 
 def test_structured_values_are_unquoted():
-    (record,) = parse(HEAD + r'"Unhandled Error" err="error syncing claim \"U\": exit status 32\nOutput: mount.nfs: x" n=5 logger="a"')
+    (record,) = parse(
+        HEAD + r'"Unhandled Error" err="error syncing claim \"U\": exit status 32\nOutput: mount.nfs: x" n=5 logger="a"'
+    )
 
-    assert record.message == 'Unhandled Error err=error syncing claim "U": exit status 32\nOutput: mount.nfs: x n=5 logger=a'
-    assert record.fields == {"err": 'error syncing claim "U": exit status 32\nOutput: mount.nfs: x', "n": "5", "logger": "a"}
+    assert (
+        record.message
+        == 'Unhandled Error err=error syncing claim "U": exit status 32\nOutput: mount.nfs: x n=5 logger=a'
+    )
+    assert record.fields == {
+        "err": 'error syncing claim "U": exit status 32\nOutput: mount.nfs: x',
+        "n": "5",
+        "logger": "a",
+    }
 
 
 def test_structured_block_is_read():
-    (record,) = parse(HEAD + '"Failed" err=<\n\tmount failed: exit status 32\n\tOutput: mount.nfs: x\n > PVC="default/data" ok=true\n')
+    (record,) = parse(
+        HEAD + '"Failed" err=<\n\tmount failed: exit status 32\n\tOutput: mount.nfs: x\n > PVC="default/data" ok=true\n'
+    )
 
-    assert record.fields == {"err": "mount failed: exit status 32\nOutput: mount.nfs: x", "PVC": "default/data", "ok": "true"}
+    assert record.fields == {
+        "err": "mount failed: exit status 32\nOutput: mount.nfs: x",
+        "PVC": "default/data",
+        "ok": "true",
+    }
     assert record.message == "Failed err=mount failed: exit status 32\nOutput: mount.nfs: x PVC=default/data ok=true"
     assert record.lines == 4
 
@@ -121,7 +142,9 @@ def test_structs_in_values_are_kept_whole():
 
 
 def test_a_quoted_word_does_not_make_it_structured():
-    (record,) = parse('I0720 09:53:52.378951       1 mount_helper_common.go:99] "/tmp/pvc-1" is a mountpoint, unmounting')
+    (record,) = parse(
+        'I0720 09:53:52.378951       1 mount_helper_common.go:99] "/tmp/pvc-1" is a mountpoint, unmounting'
+    )
 
     assert record.message == '"/tmp/pvc-1" is a mountpoint, unmounting'
     assert record.fields is None
@@ -129,7 +152,14 @@ def test_a_quoted_word_does_not_make_it_structured():
 
 def test_json_entry():
     error, info = parse(
-        json.dumps({"ts": 1784541232387.108, "caller": "nfs/utils.go:93", "msg": "GRPC error", "err": "exit status 32\nOutput: x"})
+        json.dumps(
+            {
+                "ts": 1784541232387.108,
+                "caller": "nfs/utils.go:93",
+                "msg": "GRPC error",
+                "err": "exit status 32\nOutput: x",
+            }
+        )
         + "\n"
         + json.dumps({"ts": 1784541232388.5, "caller": "nfs/utils.go:88", "msg": "GRPC call", "v": 2, "n": 5})
     )
@@ -145,7 +175,8 @@ def test_json_entry():
 
 def test_panic_is_a_record_of_its_own():
     before, panic, after = parse(
-        HEAD + "x\npanic: runtime error: invalid memory address\n[signal SIGSEGV: segmentation violation]\n\ngoroutine 7 [running]:\n"
+        HEAD
+        + "x\npanic: runtime error: invalid memory address\n[signal SIGSEGV: segmentation violation]\n\ngoroutine 7 [running]:\n"
         "main.f(...)\n\t/src/nfs.go:12 +0x1d\nexit status 2\n" + HEAD + "again\n"
     )
 
@@ -155,7 +186,9 @@ def test_panic_is_a_record_of_its_own():
 
 
 def test_klogs_own_dump_belongs_to_its_fatal_line():
-    (record,) = parse("F0720 09:53:52.387108       1 nfs.go:93] Failed to listen: x\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\n")
+    (record,) = parse(
+        "F0720 09:53:52.387108       1 nfs.go:93] Failed to listen: x\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\n"
+    )
 
     assert (record.kind, record.severity, record.lines) == ("klog", Severity.FATAL, 4)
 
@@ -226,7 +259,9 @@ def test_year_is_the_latest_that_is_not_in_the_future(stamp: str, reference: str
 
 def test_new_year_adds_a_year_and_stragglers_take_it_back():
     stamps = ["1231 23:59:59.999990", "0101 00:00:00.000001", "1231 23:59:59.999999", "0101 00:00:00.000002"]
-    records = parse("".join(f"I{stamp}       1 a.go:1] x\n" for stamp in stamps), reference=1_767_400_000_000_000)  # 3 January 2026
+    records = parse(
+        "".join(f"I{stamp}       1 a.go:1] x\n" for stamp in stamps), reference=1_767_400_000_000_000
+    )  # 3 January 2026
 
     assert [str(rfc3339(record.time))[:4] for record in records] == ["2025", "2026", "2025", "2026"]
 
@@ -267,7 +302,10 @@ def test_a_date_that_does_not_exist_gives_no_time():
 
 # ---------------------------------------------------------------- wrapped lines
 
-LONG = HEAD + "GRPC error: rpc error: code = Internal desc = failed to make subdirectory: mkdir /tmp/pvc-1/pvc-1: read-only file system"
+LONG = (
+    HEAD
+    + "GRPC error: rpc error: code = Internal desc = failed to make subdirectory: mkdir /tmp/pvc-1/pvc-1: read-only file system"
+)
 
 
 def test_a_terminals_wrap_is_undone_and_the_other_way_is_kept():
@@ -287,7 +325,10 @@ def test_a_word_wrap_is_undone():
 
 
 def test_a_wrapped_request_is_joined_so_that_its_json_parses():
-    text = HEAD.replace("E", "I", 1) + 'GRPC request: {"name":"pvc-1","parameters":{"server":"10.0.0.5","share":"/"},"n":[{"a":{}}]}'
+    text = (
+        HEAD.replace("E", "I", 1)
+        + 'GRPC request: {"name":"pvc-1","parameters":{"server":"10.0.0.5","share":"/"},"n":[{"a":{}}]}'
+    )
     (record,) = parse("\n".join(text[at : at + 61] for at in range(0, len(text), 61)))
 
     assert json.loads(record.message.removeprefix("GRPC request: "))["parameters"]["share"] == "/"
@@ -370,7 +411,11 @@ NESTABLE = ("timestamps", "prefix", "cri", "docker", "fluent-bit")
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(entries, min_size=1, max_size=5), st.sampled_from(sorted(CARRIERS)), st.one_of(st.none(), st.sampled_from(NESTABLE)))
+@given(
+    st.lists(entries, min_size=1, max_size=5),
+    st.sampled_from(sorted(CARRIERS)),
+    st.one_of(st.none(), st.sampled_from(NESTABLE)),
+)
 def test_a_carrier_does_not_change_what_it_carries(logged: list[tuple[str, str, str]], outer: str, inner: str | None):
     inner = None if outer in ("journald", "quote", "margin", "k9s") or inner == outer else inner
     texts = []
@@ -386,7 +431,12 @@ def test_a_carrier_does_not_change_what_it_carries(logged: list[tuple[str, str, 
 def test_interleaved_streams_do_not_finish_each_others_sentences(rows: list[tuple[bool, tuple[str, str, str]]]):
     def lines(which: bool) -> list[str]:
         name = "a" if which else "b"
-        return [f"[pod/{name}/nfs] {text}" for here, entry in rows if here is which for text in (render(entry), "Output: x" + name)]
+        return [
+            f"[pod/{name}/nfs] {text}"
+            for here, entry in rows
+            if here is which
+            for text in (render(entry), "Output: x" + name)
+        ]
 
     queues = {True: lines(True), False: lines(False)}
     mixed = [queues[which].pop(0) for which, _ in rows for which in (which,) if queues[which]]

@@ -328,7 +328,7 @@ def test_zip_is_read_from_disk_and_explained_on_a_pipe(tmp_path):
     assert isinstance(first, Source)
     assert first.mtime == 1_795_395_724_000_000
 
-    assert problems(piped(path.read_bytes())) == ["is no log: it looks like zip archives"]
+    assert problems(piped(path.read_bytes())) == ["is no log: it looks like a zip archive"]
     cut_off = tmp_path / "cut.zip"
     cut_off.write_bytes(path.read_bytes()[:3000])
     assert "cut off or damaged" in problems(read([cut_off]))[0]

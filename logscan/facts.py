@@ -1,0 +1,282 @@
+"""What the whole log tells: the values of the fields of a ``when`` and of the names in a template."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from logscan import csi
+from logscan.calls import Tracker
+from logscan.incidents import Collector, Incident
+from logscan.model import Finding
+
+
+class World:
+    """What the whole log tells: the answer to every field of a ``when``."""
+
+    def __init__(self, tracker: Tracker, collector: Collector, version: Mapping[str, str], end: int | None) -> None:
+        self.tracker = tracker
+        self.collector = collector
+        self.end = end
+        self.version = version  # by input name, "" = the only one known
+        self.by_server: dict[str, set[str]] = defaultdict(set)
+        self.by_share: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self.by_volume: dict[str, set[str]] = defaultdict(set)
+        self.failed_versions: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self.times: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for incident in collector.incidents.values():
+            self._learn(incident)
+
+    def _learn(self, incident: Incident) -> None:
+        rules = {finding.rule.id for finding in incident.findings}
+        context = context_of(incident, self.tracker)
+        server, path = context.get("server", ""), context.get("path", "")
+        volume = incident.volume.name if incident.volume else ""
+        for rule in rules:
+            self.times[(rule, volume)].extend(incident.times)
+        if server:
+            self.by_server[server] |= rules
+        if server and path:
+            self.by_share[(server, path)] |= rules
+        if volume:
+            self.by_volume[volume] |= rules
+        # Only a mount(8) that failed says that a version of the protocol does not work there.
+        if server and path and "ount failed: exit status" in incident.message and "options" in context:
+            self.failed_versions[(server, path)].add(csi.mount_version(context["options"]))
+
+
+class Facts:
+    """The fields of a ``when`` for one finding of one incident."""
+
+    def __init__(self, world: World, incident: Incident, finding: Finding, context: Mapping[str, str]) -> None:
+        self._world = world
+        self._incident = incident
+        self._finding = finding
+        self._context = context
+
+    def get(self, field: str) -> Any:
+        """The value of a field of rules.FIELDS; None where the log does not tell it."""
+        family, _, rest = field.partition(".")
+        value = getattr(self, f"_{family}", self._nothing)(rest)
+        return None if value == "" and field not in {"mount.options", "mount.flavour", "role"} else value
+
+    def times(self) -> Sequence[int]:
+        """When this finding was made for its volume."""
+        incident = self._incident
+        return self._world.times[(self._finding.rule.id, incident.volume.name if incident.volume else "")]
+
+    def open(self) -> bool:
+        """Whether its call hung."""
+        call = self._incident.call
+        return self._incident.never_ended and call is not None and call.hung
+
+    def followed_by(self, rule_id: str, within: int | None) -> bool:
+        """Whether another rule was met after it, for the same volume or server."""
+        met = self._world.collector.last_met
+        volume = self._incident.volume.name if self._incident.volume else ""
+        server = self._context.get("server", "")
+        for subject in (volume, server) if volume or server else ("",):
+            seen = met.get((rule_id, subject)) if subject or not (volume or server) else None
+            if seen is None:
+                continue
+            time, clock = seen
+            if time is not None and self._incident.last_time is not None:
+                gap = time - self._incident.last_time
+                if gap >= 0 and (within is None or gap <= within):
+                    return True
+            elif clock > self._incident.last_clock:
+                return True
+        return False
+
+    @staticmethod
+    def _nothing(_rest: str) -> Any:
+        return None
+
+    def _record(self, rest: str) -> Any:
+        record = self._finding.record
+        if rest == "severity":
+            return "unknown" if record.severity is None else record.severity.name.lower()
+        if rest == "source_line":
+            return record.source_line or None
+        return getattr(record, rest, None)
+
+    def _component(self, _rest: str) -> str:
+        return self._incident.origin.component
+
+    def _role(self, _rest: str) -> str:
+        if self._incident.role:
+            return self._incident.role
+        where = csi.parse_path(self._context.get("target", "")).where
+        return {"node": "node", "share": "controller", "container": "controller"}.get(where, "")
+
+    def _capture(self, rest: str) -> Any:
+        return self._finding.captures.get(rest)
+
+    def _path(self, _rest: str) -> str:
+        path = self._finding.captures.get("path") or self._context.get("target", "")
+        return csi.parse_path(path).where
+
+    def _call(self, rest: str) -> Any:
+        call = self._incident.call
+        if rest == "method":
+            return self._context.get("method")
+        if rest == "code":
+            return self._context.get("code")
+        if call is None:
+            return None
+        if rest.startswith("request."):
+            value: Any = call.request
+            for part in rest.split(".")[1:]:
+                value = value.get(part) if isinstance(value, Mapping) else None
+            # A volume's parameters are known from other calls of it too.
+            if value is None and call.volume is not None and rest.startswith("request.parameters."):
+                value = call.volume.parameters.get(rest.removeprefix("request.parameters."))
+            return value
+        if rest == "seconds":
+            return (call.end - call.start) / 1e6 if call.end is not None and call.start is not None else None
+        if rest == "attempt":
+            return self._incident.attempts
+        return getattr(call, rest, None)
+
+    def _mount(self, rest: str) -> Any:
+        options = self._context.get("options")
+        match rest:
+            case "options":
+                return options
+            case "version":
+                return None if options is None else csi.mount_version(options)
+            case "flavour":
+                return None if options is None else csi.mount_flavour(options)
+            case "server_kind":
+                server = self._context.get("server", "")
+                return csi.server_kind(server) if server else None
+            case "server" | "path" | "target":
+                return self._context.get(rest)
+        return None
+
+    def _volume(self, rest: str) -> Any:
+        volume = self._incident.volume
+        if rest == "rules":
+            return sorted(self._world.by_volume.get(volume.name if volume else "", ()))
+        if rest in {"server", "share", "subdir", "pvc", "namespace"}:
+            return self._context.get(rest)
+        if volume is None:
+            return None
+        if rest == "id_format":
+            parsed = csi.parse_volume_id(volume.handle)
+            return parsed.format if parsed else ("free" if volume.handle else None)
+        return getattr(volume, rest, None)
+
+    def _server(self, rest: str) -> Any:
+        server = self._context.get("server", "")
+        if rest == "rules":
+            return sorted(self._world.by_server.get(server, ()))
+        works = self._world.tracker.works.get((server, ""))
+        return bool(works) if rest == "works" else sorted(works.versions if works else ())
+
+    def _share(self, rest: str) -> Any:
+        share = (self._context.get("server", ""), self._context.get("path", ""))
+        if rest == "rules":
+            return sorted(self._world.by_share.get(share, ()))
+        if rest == "failed_versions":
+            return sorted(self._world.failed_versions.get(share, ()))
+        works = self._world.tracker.works.get(share)
+        return bool(works) if rest == "works" else sorted(works.versions if works else ())
+
+    def _driver(self, _rest: str) -> Any:
+        return self._context.get("driver_version")
+
+    def _evidence(self, _rest: str) -> Any:
+        return None
+
+
+# ---------------------------------------------------------------- what a template may name
+
+
+def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Names and values for templates and conditions; what is not known is not in it."""
+    call, volume = incident.call, incident.volume
+    if volume is not None:
+        volume = tracker.volumes.known(volume.name) or volume
+    values: dict[str, str | None] = {}
+    source = call.source if call else ""
+    options = call.options if call else None
+    mount = csi.parse_mount(incident.message)
+    if mount is not None:
+        source, options = mount.source, mount.options
+        values["target"] = mount.target
+    if not source and volume is not None:
+        source = volume.source
+        options = volume.options if options is None else options
+    handle = csi.parse_volume_id(volume.handle) if volume is not None and volume.handle else None
+    if handle is None:
+        handle = csi.parse_volume_id(csi.subject_of(incident.message).handle)
+    server, path = csi.split_source(source) if source else ("", "")
+    known_server = volume.server if volume else ""
+    known_share = volume.share if volume else ""
+    values["server"] = csi.bare_server(server or known_server or (handle.server if handle else ""))
+    values["share"] = known_share or (handle.share if handle else "") or path
+    values["path"] = path or values["share"]
+    if values["server"] and values["path"]:
+        values["source"] = fill("{server}:{path}", {"server": values["server"], "path": values["path"]})
+    values["options"] = options
+    if volume is not None:
+        values |= {
+            "volume": volume.name, "pvc": volume.pvc, "namespace": volume.namespace,
+            "subdir": volume.subdir or (handle.subdir if handle else ""), "storageclass": volume.storage_class,
+        }  # fmt: skip
+    status = csi.parse_status(incident.message)
+    values["method"] = call.method if call else None
+    values["code"] = (call.code if call else "") or (status.code if status else "")
+    values["desc"] = (call.message if call else "") or (status.innermost if status else "")
+    values["errno"] = csi.errno_in(incident.message)
+    values.setdefault("target", (call.target if call else "") or csi.subject_of(incident.message).target)
+    values["node"] = incident.node or incident.origin.node
+    values["pod"] = incident.origin.pod
+    values["component"] = incident.origin.component
+    if version:
+        values["driver_version"] = version.get(incident.origin.input) or version.get("")
+    for finding in incident.findings:
+        for name, value in finding.captures.items():
+            if not values.get(name):
+                values[name] = value
+    return {name: value for name, value in values.items() if value or (name == "options" and value is not None)}
+
+
+class _Names(dict[str, str]):
+    """A template's names; one that the log did not give shows as ``<name>``."""
+
+    def __missing__(self, key: str) -> str:
+        return f"<{key}>"
+
+
+# What may stand unquoted in a command.  Log text is hostile, and commands are made to be pasted.
+_HARMLESS = re.compile(r"[A-Za-z0-9_@%+=:,./#\[\]^-]+")
+
+
+def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> str:
+    """Substitute ``{name}``; nothing else is evaluated, and other braces stay as they are.
+
+    Args:
+        command: the text is for a shell: a value that the shell would not take
+            as one plain word is shown as ``<name>``, like one that is not known.
+    """
+    known = _Names(names)
+    parts = template.split("{")
+    out = [parts[0]]
+    for part in parts[1:]:
+        name, closed, rest = part.partition("}")
+        if closed and name.isidentifier():
+            value = known[name]
+            if name == "server" and rest.startswith(":") and csi.server_kind(value) == "ipv6":
+                value = f"[{csi.bare_server(value)}]"  # a source needs the brackets
+            if name == "options" and not value:
+                value = "defaults"  # mount -o wants a word, and none were given
+            if command and not _HARMLESS.fullmatch(value):
+                value = f"<{name}>"
+            out.append(value + rest)
+        else:
+            out.append("{" + part)
+    return "".join(out)

@@ -1,0 +1,156 @@
+"""The report for programs: ``logscan.report/v1``, described by docs/report-v1.schema.json.
+
+Keys are never removed or given another meaning within v1; new ones may come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from logscan.model import Diagnosis, Evidence, InputSummary, Report, Unrecognised, rfc3339
+
+SCHEMA = "logscan.report/v1"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def write(report: Report, out: TextIO) -> None:
+    """Write *report* to *out* as one indented JSON value, in ASCII alone.
+
+    Non-ASCII is escaped because the text is a stranger's: no terminal, pager
+    or locale on the way can stumble over a control or bidi character.
+    """
+    import json
+
+    # ensure_ascii leaves one control character as it is.
+    out.write(json.dumps(to_dict(report), indent=2).replace("\x7f", "\\u007f") + "\n")
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as plain dicts, lists and scalars, in the order of the schema."""
+    value: dict[str, Any] = _clean(
+        {
+            "schema": SCHEMA,
+            "tool": {"name": "logscan", "version": report.version},
+            "verdict": report.verdict,
+            "inputs": [_input(one) for one in report.inputs],
+            "diagnoses": [_diagnosis(one) for one in report.diagnoses],
+            "unrecognised": [_unrecognised(one) for one in report.unrecognised],
+            "benign": [{"id": one.id, "title": one.title, "count": one.count} for one in report.benign],
+            "calls": {
+                "total": report.calls.total,
+                "failed": report.calls.failed,
+                "hung": report.calls.hung,
+                "by_method": {
+                    method: {"total": total, "failed": failed}
+                    for method, (total, failed) in report.calls.by_method.items()
+                },
+            },
+            "collect_next": [{"why": one.why, "command": one.command} for one in report.collect_next],
+            "suppressed": [dict(one) for one in report.suppressed],
+            "truncated": None if report.truncated is None else dict(report.truncated),
+            "counts": {
+                "records": report.counts.records,
+                "problems": report.counts.problems,
+                "matched": report.counts.matched,
+                "benign": report.counts.benign,
+                "unrecognised": report.counts.unrecognised,
+            },
+            "errors": list(report.errors),
+            "interrupted": report.interrupted,
+        }
+    )
+    return value
+
+
+def _clean(value: Any) -> Any:
+    """Replace lone surrogates: no encoder of UTF-8 takes them and strict JSON readers refuse them."""
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def _input(one: InputSummary) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "framing": list(one.framing),
+        "component": one.component,
+        "role": one.role,
+        "driver_version": one.driver_version,
+        "version_source": one.version_source,
+        "bytes": one.bytes,
+        "lines": one.lines,
+        "records": one.records,
+        "unparsed_lines": one.unparsed_lines,
+        "first_time": rfc3339(one.first_time),
+        "last_time": rfc3339(one.last_time),
+        "time_source": one.time_source,
+        "warnings": list(one.warnings),
+    }
+
+
+def _diagnosis(one: Diagnosis) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "category": one.category,
+        "severity": one.severity.name.lower(),
+        "confidence": one.confidence,
+        "title": one.title,
+        "cause": one.cause,
+        "remedy": {
+            "summary": one.remedy.summary,
+            "steps": list(one.remedy.steps),
+            "commands": list(one.remedy.commands),
+            "manifest": one.remedy.manifest,
+        },
+        "confirm": list(one.confirm),
+        "alternatives": [
+            {"category": other.category, "cause": other.cause, "confirm": list(other.confirm)}
+            for other in one.alternatives
+        ],
+        "volumes": [
+            {
+                "name": volume.name,
+                "pvc": volume.pvc,
+                "namespace": volume.namespace,
+                "server": volume.server,
+                "share": volume.share,
+                "subdir": volume.subdir,
+            }
+            for volume in one.volumes
+        ],
+        "nodes": list(one.nodes),
+        "methods": list(one.methods),
+        "failures": one.failures,
+        "attempts": one.attempts,
+        "first_time": rfc3339(one.first_time),
+        "last_time": rfc3339(one.last_time),
+        "recovered": one.recovered,
+        "ongoing": one.ongoing,
+        "evidence": [_evidence(item) for item in one.evidence],
+        "explains": [{"id": rule, "count": count} for rule, count in one.explains],
+        "fixed_in": one.fixed_in,
+        "references": list(one.references),
+    }
+
+
+def _evidence(item: Evidence) -> dict[str, Any]:
+    return {"input": item.input, "line": item.line, "end_line": item.end_line, "text": item.text}
+
+
+def _unrecognised(one: Unrecognised) -> dict[str, Any]:
+    return {
+        "template": one.template,
+        "severity": one.severity.name.lower(),
+        "source": one.source,
+        "count": one.count,
+        "first": _evidence(one.first),
+        "last": _evidence(one.last),
+        "example": one.example,
+    }

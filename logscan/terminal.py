@@ -1,0 +1,216 @@
+"""Terminal, files and signals, for cli alone: where a report goes, how wide, how coloured."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Protocol, Self, TextIO, TypeVar
+
+from logscan.errors import LogscanError
+from logscan.model import Report
+from logscan.report import WRITERS
+
+T = TypeVar("T")
+
+# ---------------------------------------------------------------- where to
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a report goes: ``path`` "-" is standard output."""
+
+    format: str
+    path: str
+
+
+def targets(outputs: Sequence[str], format_: str, inputs: Sequence[str]) -> list[Target]:
+    """Understand the ``--output`` options, and refuse before reading what could not be written after it.
+
+    Raises:
+        LogscanError: for an unknown format, a missing directory, two reports for
+            one place, or a file that is also an input.
+    """
+    found = [_target(value, format_) for value in outputs] or [Target(format_, "-")]
+    paths = [one.path if one.path == "-" else os.path.realpath(one.path) for one in found]
+    read = {os.path.realpath(one) for one in inputs if one != "-"}
+    for target, path in zip(found, paths, strict=True):
+        if paths.count(path) > 1:
+            raise LogscanError(target.path, "two reports are to be written to it", "give each its own file")
+        if path == "-":
+            continue
+        if path in read:
+            raise LogscanError(target.path, "it is an input too", "write the report to another file")
+        if Path(path).is_dir():
+            raise LogscanError(target.path, "it is a directory", "name a file in it")
+        if not Path(path).parent.is_dir():
+            raise LogscanError(target.path, "its directory does not exist", f"mkdir -p {Path(target.path).parent}")
+    return found
+
+
+def _target(value: str, format_: str) -> Target:
+    name, equals, path = value.partition("=")
+    if not equals or not name.isalnum():
+        return Target(format_, value)
+    if name not in WRITERS:
+        known = ", ".join(WRITERS)
+        raise LogscanError(value, f"there is no format {name!r}", f"one of {known}; a file of that name is ./{value}")
+    return Target(name, path or "-")
+
+
+def write(report: Report, target: Target, *, width: int | None, color: str) -> None:
+    """Write the report: to standard output, or to a file that has either all of it or is as before.
+
+    Raises:
+        LogscanError: the file cannot be written.
+    """
+    writer = WRITERS[target.format]
+    if target.path == "-":
+        out = stdout()
+        writer(report, out, width=width or width_of_terminal(), color=colored(color, out))
+        out.flush()
+        return
+    path = Path(os.path.realpath(target.path))
+    # A device or a pipe must be written, not replaced.
+    direct = path.exists() and not path.is_file()
+    part = path if direct else path.with_name(f".logscan-{os.getpid()}.part")
+    try:
+        try:
+            with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+                writer(report, file, width=width or 80, color=color == "always")
+            if not direct:
+                if path.exists():
+                    part.chmod(path.stat().st_mode & 0o7777)
+                part.replace(path)
+        finally:
+            if not direct:
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise LogscanError(target.path, f"cannot be written: {error.strerror or error}") from error
+
+
+def stdout() -> TextIO:
+    """Standard output, made so that no character can fail to be printed.
+
+    Raises:
+        LogscanError: the caller closed it.
+    """
+    if sys.stdout is None:
+        raise LogscanError("standard output", "is closed", "write to a file: --output FILE")
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # a test's stand-in may have none
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    return sys.stdout
+
+
+def width_of_terminal() -> int:
+    """Columns: COLUMNS, else those of the terminal, else 80."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def colored(choice: str, out: TextIO) -> bool:
+    """Whether to colour: the option, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR, TERM, then whether it is a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    environ = os.environ
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
+        return True
+    return environ.get("CLICOLOR") != "0" and environ.get("TERM") != "dumb" and out.isatty()
+
+
+# ---------------------------------------------------------------- while reading
+
+
+class Interrupts:
+    """Ctrl-C ends the reading and not the report; a second one ends all.
+
+    The handler raises only while we wait for input.  A signal that comes while
+    records are worked on is heeded at the next chunk, so no half-made record
+    is left behind.
+    """
+
+    def __init__(self) -> None:
+        self.hit = False
+        self._waiting = False
+        self._old: Any = None
+
+    def __enter__(self) -> Self:
+        # A job in the background has it ignored, and so it stays.
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            try:
+                self._old = signal.signal(signal.SIGINT, self._on_signal)
+            except ValueError:  # not in the main thread, where no signal arrives
+                self._old = None
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._old is not None:
+            signal.signal(signal.SIGINT, self._old)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        again, self.hit = self.hit, True
+        if self._waiting or again:
+            raise KeyboardInterrupt
+
+    def until(self, items: Iterable[T]) -> Iterator[T]:
+        """The items that come before a Ctrl-C."""
+        iterator = iter(items)
+        while not self.hit:
+            try:
+                self._waiting = True
+                item = next(iterator)
+            except (StopIteration, KeyboardInterrupt):
+                return
+            finally:
+                self._waiting = False
+            yield item
+
+
+class _Counting(Protocol):
+    records: int
+
+
+class Progress:
+    """Bytes and records on stderr, if it is a terminal and the run takes more than a second."""
+
+    FIRST = 1.0  # seconds
+    NEXT = 0.2
+
+    def __init__(self, scanner: _Counting, *, wanted: bool) -> None:
+        self._scanner = scanner
+        self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty()
+        self._due = time.monotonic() + self.FIRST
+        self._bytes = 0
+        self._shown = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._shown:
+            self._show("")
+
+    def count(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass *chunks* on, counted."""
+        for chunk in chunks:
+            yield chunk
+            self._bytes += len(chunk)
+            if self._wanted and time.monotonic() >= self._due:
+                self._due = time.monotonic() + self.NEXT
+                self._show(f"{self._bytes / 1e6:,.1f} MB, {self._scanner.records:,} records")
+
+    def _show(self, text: str) -> None:
+        # Blanks rather than an escape sequence: a dumb terminal knows none.
+        sys.stderr.write(f"\r{text:<{self._shown}}" + ("" if text else "\r"))
+        sys.stderr.flush()
+        self._shown = len(text)

@@ -1,0 +1,191 @@
+"""Who may import whom and what, and the other rules of the house that a program can check."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "logscan"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MAX_LINES = 600
+
+RULES = {"rulefile", "rulereader", "rulewhen", "rulelint", "ruledoc", "vocabulary", "yamltree"}
+BELOW_SCAN = {
+    "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "csi", "rpc", "volumes", "calls",
+    "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise",
+}  # fmt: skip
+
+# Imports go down only, and siblings know each other through model.  A module that is not here fails the test:
+# whoever adds one says what it may know.
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),  # logscan/__init__.py
+    "model": set(),
+    "errors": set(),
+    # bytes to lines to records
+    "unpack": {"model", "errors"},
+    "sources": {"model", "errors", "unpack"},
+    "stamps": {"model"},
+    "shippers": {"model", "stamps"},
+    "frames": {"model", "errors", "shippers", "stamps"},
+    "klog": {"model", "errors", "stamps"},
+    # what the driver means
+    "csi": {"model", "errors"},
+    "rpc": {"model", "csi"},
+    "volumes": {"model", "csi"},
+    "calls": {"model", "errors", "csi", "rpc", "volumes"},
+    # rules, and what they hit
+    "vocabulary": {"model"},
+    "yamltree": {"errors"},
+    "rulereader": {"model", "errors", "vocabulary", "yamltree"},
+    "rulewhen": {"model", "errors", "rulereader", "vocabulary", "yamltree"},
+    "rulefile": {"model", "errors", "rulereader", "rulewhen", "vocabulary", "yamltree"},
+    "rulelint": {"model", "errors", "rulereader", "vocabulary"},
+    "ruledoc": {"model", "rulefile", "rulereader", "vocabulary"},
+    "rules": {"model", "errors", *RULES},
+    "match": {"model", "errors", "csi"},
+    "incidents": {"model", "csi", "match"},
+    "facts": {"model", "csi", "calls", "incidents"},
+    "diagnose": {"model", "csi", "match", "calls", "incidents", "facts"},
+    "unknown": {"model", "incidents"},
+    "advise": {"model"},
+    "scan": BELOW_SCAN,
+    # A writer is a function of the Report alone.
+    "report.safe": {"model"},
+    "report.page": {"model", "report.safe"},
+    "report.table": {"model", "report.safe"},
+    "report.text": {"model", "report.safe", "report.page"},
+    "report.json_v1": {"model", "report.safe"},
+    "report": {"model", "report.text", "report.json_v1"},
+    # the edge
+    "terminal": {"model", "errors", "report"},
+    "times": {"model", "errors"},
+    "cli": {"model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "times"},
+}  # fmt: skip
+
+# Each dependency has one home.
+HOMES: dict[str, set[str]] = {
+    "click": {"cli"},
+    "click_default_group": {"cli"},
+    "yaml": {"yamltree", "rules", "rulefile"},
+    "regex": {"match", "rules", "rulefile", "rulereader"},
+    "ahocorasick_rs": {"match"},
+    "zstandard": {"sources", "unpack"},
+    "pyarrow": {"columns"},
+    "pandas": {"columns"},
+}
+
+
+def name_of(path: Path) -> str:
+    """The module's name below logscan: "model", "report.text", "report", ""."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports_of(path: Path) -> list[tuple[int, str]]:
+    """(line, dotted name) of everything that is imported anywhere in a file, also for types only."""
+    own = name_of(path).split(".") if name_of(path) else []
+    package = own if path.name == "__init__.py" else own[:-1]
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package[: len(package) - node.level + 1]
+                base = ".".join(["logscan", *above, *filter(None, [node.module])])
+            found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
+    return found
+
+
+def ours(dotted: str) -> str | None:
+    """Which of our modules is imported; None: it is somebody else's."""
+    if dotted.split(".", maxsplit=1)[0] != "logscan":
+        return None
+    rest = dotted.split(".")[1:]
+    while rest and not ((PACKAGE / Path(*rest)).is_dir() or (PACKAGE / Path(*rest)).with_suffix(".py").is_file()):
+        rest.pop()  # a name out of the module
+    return ".".join(rest)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[name_of(path) or "logscan" for path in MODULES])
+def test_imports_go_down(path):
+    name = name_of(path)
+    assert name in MAY_IMPORT, f"say in {Path(__file__).name} what logscan.{name} may import"
+    for line, dotted in imports_of(path):
+        other = ours(dotted)
+        if other:
+            assert other in MAY_IMPORT[name], f"{path}:{line}: {name} must not know {other}"
+
+
+def test_the_table_has_no_cycle_and_nothing_that_is_gone():
+    tuple(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
+    assert set(MAY_IMPORT) == {name_of(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[name_of(path) or "logscan" for path in MODULES])
+def test_dependencies_stay_in_their_homes(path):
+    for line, dotted in imports_of(path):
+        package = dotted.split(".")[0]
+        if package == "logscan" or package in sys.stdlib_module_names:
+            continue
+        assert package in HOMES, f"{path}:{line}: {package} has no home"
+        assert name_of(path) in HOMES[package], f"{path}:{line}: {package} lives in {sorted(HOMES[package])}"
+
+
+def dotted_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{dotted_name(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "cli"], ids=name_of)
+def test_only_the_edge_speaks(path):
+    """The library returns and raises; cli prints and exits."""
+    forbidden = {"print", "exit", "quit", "sys.exit", "os._exit", "logging.basicConfig", "SystemExit"}
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            called = dotted_name(node.func)
+            assert called not in forbidden, f"{path}:{node.lineno}: {called}"
+
+
+def test_there_is_one_grammar_of_the_header():
+    """Two patterns of klog's header would drift apart."""
+    found = []
+    for path in MODULES:
+        tree = tree_of(path)
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        docs = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+        found += [
+            f"{name_of(path)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and "[IWEF]" in node.value
+            and node.value not in docs
+            and "Log line format" not in node.value
+        ]
+    assert [place.split(":")[0] for place in found] == ["klog"], found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[name_of(path) or "logscan" for path in MODULES])
+def test_a_module_fits_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_the_start_is_light():
+    """--version answers at once: what is heavy is imported by who uses it."""
+    heavy = sorted(HOMES.keys() - {"click", "click_default_group"})
+    code = f"import sys, logscan.cli; print(*[name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
