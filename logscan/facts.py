@@ -217,7 +217,7 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     known_server = volume.server if volume else ""
     known_share = volume.share if volume else ""
     values["server"] = csi.bare_server(server or known_server or (handle.server if handle else ""))
-    values["share"] = known_share or (handle.share if handle else "") or path
+    values["share"] = known_share or (handle.share if handle else "") or _share_of(path, volume.name if volume else "")
     values["path"] = path or values["share"]
     if values["server"] and values["path"]:
         values["source"] = fill("{server}:{path}", {"server": values["server"], "path": values["path"]})
@@ -245,6 +245,12 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     return {name: value for name, value in values.items() if value or (name == "options" and value is not None)}
 
 
+def _share_of(path: str, volume: str) -> str:
+    """The share in the path that a node mounts: below it lies the volume's own directory."""
+    share, separator, last = path.rpartition("/")
+    return (share or "/") if separator and volume and last == volume else path
+
+
 class _Names(dict[str, str]):
     """A template's names; one that the log did not give shows as ``<name>``."""
 
@@ -254,6 +260,14 @@ class _Names(dict[str, str]):
 
 # What may stand unquoted in a command.  Log text is hostile, and commands are made to be pasted.
 _HARMLESS = re.compile(r"[A-Za-z0-9_@%+=:,./#\[\]^-]+")
+
+
+def _class_of_claim(names: Mapping[str, str]) -> str:
+    """The driver never logs the class's name, but the claim that it was asked for tells it."""
+    pvc, namespace = names.get("pvc", ""), names.get("namespace", "")
+    if not (_HARMLESS.fullmatch(pvc) and _HARMLESS.fullmatch(namespace)):
+        return "<storageclass>"
+    return f"$(kubectl get pvc {pvc} -n {namespace} -o jsonpath={{.spec.storageClassName}})"
 
 
 def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> str:
@@ -274,7 +288,9 @@ def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> s
                 value = f"[{csi.bare_server(value)}]"  # a source needs the brackets
             if name == "options" and not value:
                 value = "defaults"  # mount -o wants a word, and none were given
-            if command and not _HARMLESS.fullmatch(value):
+            if command and name == "storageclass" and name not in names:
+                value = _class_of_claim(names)
+            elif command and not _HARMLESS.fullmatch(value):
                 value = f"<{name}>"
             out.append(value + rest)
         else:

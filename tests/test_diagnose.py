@@ -268,6 +268,15 @@ def test_a_template_names_what_is_known_and_leaves_the_rest(template, expected):
     assert fill(template, {"server": "10.0.0.5"}) == expected
 
 
+def test_a_class_that_the_log_does_not_name_is_asked_of_the_claim():
+    names = {"pvc": "data-db-0", "namespace": "prod"}
+    shown = fill("kubectl get storageclass {storageclass} -o yaml", names, command=True)
+    asked = "$(kubectl get pvc data-db-0 -n prod -o jsonpath={.spec.storageClassName})"
+    assert shown == f"kubectl get storageclass {asked} -o yaml"
+    for hostile in ({"pvc": "$(reboot)", "namespace": "prod"}, {"pvc": "a"}, {}):
+        assert fill("get {storageclass}", hostile, command=True) == "get <storageclass>"
+
+
 @given(st.text(min_size=1))
 def test_log_text_in_a_command_is_one_plain_word_or_left_out(value):
     shown = fill("showmount -e {server} # {server}", {"server": value}, command=True)
