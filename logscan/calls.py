@@ -10,22 +10,22 @@ One Tracker reads all streams; what it keeps is bounded (see the MAX_ constants)
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from logscan import csi, rpc
-from logscan.model import Call, Origin, Record, Volume
+from logscan.model import Call, Origin, Record, Restart, Volume
 from logscan.volumes import MAX_VOLUMES, Volumes, learn_context
 
 MAX_OPEN = 4_096  # open calls of one stream
 MAX_AMBIGUOUS = 256  # errors that name nobody
 MAX_AWAITING = 1_024  # mount errors whose GRPC error has not come yet
+MAX_STARTS = 1_000  # of drivers, the latest
 
 # No mount of the driver lasts longer than 110 s (v4.13; 90 s before), and kubelet gives a
 # call up after two minutes: what is open for longer hangs.
 HUNG_AFTER = 120_000_000  # µs
-GIVES_UP_AFTER = 80_000_000  # µs, a little less than the shortest of them
 
 
 @dataclass(slots=True)
@@ -38,9 +38,11 @@ class _Stream:
     awaiting: deque[tuple[str, Call]] = field(default_factory=lambda: deque(maxlen=MAX_AWAITING))
     ambiguous: list[tuple[Call, list[Call]]] = field(default_factory=list)
     nameless: int = 0  # {} that one of several quiet calls got
+    abandoned: int = 0  # mounts given up by calls that the log does not name: their errors come late
     last_time: int | None = None
     role: str = ""
     node: str = ""
+    running: bool = False  # it has worked since its last start
 
 
 @dataclass(slots=True)
@@ -63,7 +65,9 @@ class Tracker:
         self.total: dict[str, int] = {}
         self.failed: dict[str, int] = {}
         self.hung = 0
+        self.by_input: Counter[tuple[str, str]] = Counter()  # the same: (input, "total" | "failed" | "hung")
         self.restarts = 0
+        self.starts: deque[Restart] = deque(maxlen=MAX_STARTS)  # in the midst of a log
         self.volumes = Volumes()
         self._given_up: set[str] = set()  # volumes with a mount that timed out and may still run
         self.dropped_calls = 0  # open calls that no longer fitted in
@@ -93,7 +97,7 @@ class Tracker:
         """Bind *record* to a call of its stream, and learn from it."""
         self.clock += 1
         message = record.message
-        handler = self._handlers.get(message[:5])
+        handler = self._handlers.get("Event" if record.kind in {"event", "preamble"} else message[:5])
         # connection.go is the sidecars' side of the same calls: counting it would double them.
         if handler is None or record.file == "connection.go":
             return None
@@ -120,6 +124,10 @@ class Tracker:
         roles = {stream.role for (name, _), stream in self._streams.items() if name == input_name and stream.role}
         return roles.pop() if len(roles) == 1 else None
 
+    def nodes(self, input_name: str) -> set[str]:
+        """The nodes of the drivers whose logs are in an input, by the name they gave themselves."""
+        return {stream.node for (name, _), stream in self._streams.items() if name == input_name and stream.node}
+
     def stream_of(self, origin: Origin) -> tuple[str, str]:
         """The role and the node of the driver whose log this is, "" where it does not say."""
         stream = self._streams.get((origin.input, origin.stream))
@@ -129,10 +137,11 @@ class Tracker:
 
     def _grpc(self, stream: _Stream, record: Record) -> Call | None:
         message = record.message
+        stream.running = True
         if message.startswith("GRPC call: "):
             method = message.rpartition("/")[2].strip()
             stream.announced.append((method, record))
-            self.total[method] = self.total.get(method, 0) + 1
+            self._count("total", method, record.origin)
             if "/csi.v1.Controller/" in message:
                 stream.role = "controller"
             elif "/csi.v1.Node/" in message:
@@ -149,14 +158,14 @@ class Tracker:
     def _request(self, stream: _Stream, record: Record) -> Call | None:
         body = rpc.read_json(record.message[len("GRPC request: ") :])
         methods = rpc.methods_of_request(body)
-        method = _take_announced(stream, methods)
+        method = rpc.take_announced(stream.announced, methods)
         if not body:
             return None  # an empty request is Identity's or a capability's: nothing to learn
         if method == "":
             if len(methods) != 1:
                 return None
             method = next(iter(methods))
-            self.total[method] = self.total.get(method, 0) + 1
+            self._count("total", method, record.origin)
         call = Call(method, None, record.origin, record.line, start=record.time, request=body)
         volume = self.volumes.learn_request(body)
         call.volume = volume
@@ -246,17 +255,10 @@ class Tracker:
         subject = csi.subject_of(status.desc)
         name = self.volumes.name_of_handle(subject.handle) or subject.volume
         if name:
-            found = [call for call in stream.by_key.get(name, ()) if call.outcome == "open"]
-            found = rpc.same_side(found, subject.target) or found
-            method = rpc.method_of_text(status.desc)
-            found = [call for call in found if call.method == method] or found
-            if "already exists" in status.desc and found:
-                return found[-1]  # answered at once: never the long-running one
-            if same := [call for call in found if call.target and call.target == subject.target]:
-                return same[0]
-            if found:
-                return found[0]
-            return self._orphan(record, status, self.volumes.get(name))
+            if call := rpc.failing(stream.by_key.get(name, ()), subject.target, status.desc):
+                return call
+            if not csi.names_source(status.desc):
+                return self._orphan(record, status, self.volumes.get(name))
         return self._anonymous_failure(stream, record, status)
 
     def _anonymous_failure(self, stream: _Stream, record: Record, status: csi.Status) -> Call:
@@ -270,25 +272,18 @@ class Tracker:
             and not (wrapped and call.method in rpc.NODE_METHODS)
             and call.step not in rpc.DONE.get(call.method, ())
         ]
-        # The bare text of an errno is chmod's in the newer drivers: its line came just before.
-        if status.innermost.lower() in csi.ERRNOS:
-            candidates = [call for call in candidates if call.step in {"chmod", "unmounted"}] or candidates
-        # Arguments are checked before anything is mounted.
-        if status.innermost == "time out":
-            # v4.10 to v4.12 name nobody when they give a mount up after 90 s.
-            candidates = [call for call in candidates if rpc.age(call, record) >= GIVES_UP_AFTER] or candidates
-        if status.code == "InvalidArgument":
-            candidates = [call for call in candidates if not call.step] or candidates
+        candidates = rpc.likely(candidates, record, status)
         if len(candidates) == 1:
             return candidates[0]
         call = self._orphan(record, status, None)
+        stream.abandoned += status.innermost == "time out"
         if candidates:
             call.candidates = len(candidates)
             methods = {candidate.method for candidate in candidates}
             if len(methods) == 1:
                 call.method = methods.pop()
             # The call itself was counted when it was announced.
-            self.total[method] -= 1
+            self._count("total", method, record.origin, -1)
             stream.ambiguous.append((call, candidates))
             if len(stream.ambiguous) > MAX_AMBIGUOUS:
                 self._give_up(stream)
@@ -308,7 +303,7 @@ class Tracker:
             rpc.count_attempt(call)
         if mount := csi.parse_mount(status.desc):
             self._note_mount(call, mount)
-        self.total[method] = self.total.get(method, 0) + 1
+        self._count("total", method, record.origin)
         return call
 
     # ------------------------------------------------------------ the driver's own lines
@@ -341,12 +336,16 @@ class Tracker:
         on_node = csi.parse_path(found["target"]).where == "node"
         if on_node:
             stream.role = stream.role or "node"
+        # At -v=2 or 3 the command itself is not logged; Go prints the list with blanks between.
+        options = None if found["flags"] is None else ",".join(found["flags"].split())
         if volume is not None:
             volume.source = found["source"]
+            volume.options = options if options is not None else volume.options
             if on_node:
                 self.volumes.learn_handle(volume, found["handle"])
         if call is not None:
             call.source = found["source"]
+            call.options = options if options is not None else call.options
             call.step = "publish"
         return call
 
@@ -431,12 +430,16 @@ class Tracker:
         """A new start: what was open before is gone."""
         if not record.message.startswith(("Driver: ", "DRIVER INFORMATION", "panic: ", "fatal error: ")):
             return
+        if stream.running:
+            kind = "start" if record.message.startswith("D") else "panic"
+            self.starts.append(Restart(record.time, record.origin.input, record.origin.stream, record.line, kind))
+        stream.running = False
         if stream.open:
             self.restarts += 1
             self._close_stream(stream)
 
     def _event(self, _: _Stream, record: Record) -> None:
-        self.volumes.learn_event(record)
+        self.volumes.learn_event(record, self.clock)
 
     # ------------------------------------------------------------ opening and ending
 
@@ -474,7 +477,7 @@ class Tracker:
         call.outcome = outcome
         call.end = record.time if record is not None else call.end
         if outcome == "failed":
-            self.failed[call.method] = self.failed.get(call.method, 0) + 1
+            self._count("failed", call.method, call.origin)
             if call.volume is not None:
                 self.volumes.pin(call.volume)
                 if call.message == "time out" or " timeout after " in call.message:
@@ -541,7 +544,10 @@ class Tracker:
         body, call = stream.awaiting.popleft()
         if call.outcome == "open" and id(call) not in stream.open:
             call.code, call.message = "", body
-            self.total[call.method] = self.total.get(call.method, 0) + 1
+            counted = stream.abandoned > 0  # with the error that told of the time-out
+            stream.abandoned -= counted
+            self._count("total", call.method, call.origin, not counted)
+            self._count("failed", call.method, call.origin, -counted)
             self._finish(stream, call, "failed", None)
 
     def _close_stream(self, stream: _Stream) -> None:
@@ -556,11 +562,17 @@ class Tracker:
             # One of these ended with an error that names nobody: which hangs cannot be told.
             call.hung = age >= HUNG_AFTER and call.candidates == 1
             self.hung += call.hung
+            self.by_input[call.origin.input, "hung"] += call.hung
             call.end = None
             call.outcome = "killed"
             self._drop(stream, call)
             self.ended.append(call)
         stream.announced.clear()
+
+    def _count(self, kind: str, method: str, origin: Origin, number: int = 1) -> None:
+        counts = self.total if kind == "total" else self.failed
+        counts[method] = counts.get(method, 0) + number
+        self.by_input[origin.input, kind] += number
 
     def _note_success(self, method: str, volume: Volume | None, time: int | None) -> None:
         if volume is not None:
@@ -585,12 +597,3 @@ class Tracker:
             where = csi.parse_path(path)
             calls = rpc.same_side(stream.by_key.get(where.volume, []), path) if where.volume else None
         return rpc.oldest(calls or (), methods)
-
-
-def _take_announced(stream: _Stream, methods: frozenset[str]) -> str:
-    """The oldest ``GRPC call`` line that still waits for a request of this shape."""
-    for index, (method, _) in enumerate(stream.announced):
-        if method in methods:
-            del stream.announced[index]
-            return method
-    return ""

@@ -141,6 +141,11 @@ def subject_of(text: str) -> Subject:
     return Subject(volume_in(text) or "")
 
 
+def names_source(text: str) -> bool:
+    """Whether the volume or snapshot that an error's paths name is the one copied from: it is not what failed."""
+    return "failed to copy volume" in text or "src nfs server for snapshot volume copy" in text
+
+
 def volume_in(text: str) -> str | None:
     """The first provisioned volume's name (``pvc-<uuid>``) in *text*."""
     found = _VOLUME_NAME.search(text)
@@ -265,6 +270,7 @@ ERRNOS = {
     "not a directory": "ENOTDIR",
     "connection refused": "ECONNREFUSED",
     "connection timed out": "ETIMEDOUT",
+    "host is down": "EHOSTDOWN",
     "no route to host": "EHOSTUNREACH",
     "network is unreachable": "ENETUNREACH",
     "protocol not supported": "EPROTONOSUPPORT",

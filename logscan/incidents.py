@@ -8,11 +8,12 @@ is wrong, not with the log.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from logscan import csi, match
 from logscan.model import Call, Evidence, Finding, Origin, Record, Rule, Severity, Volume
+from logscan.shapes import template
 
 MAX_INCIDENTS = 20_000
 MAX_PENDING = 16  # records kept for one open call
@@ -45,6 +46,7 @@ class Incident:
     severity: Severity = Severity.INFO
     source: str = ""  # "utils.go:93"
     never_ended: bool = False
+    about: Mapping[str, str] | None = None  # of an event: its fields, see eventrows.Event
 
 
 def evidence(record: Record) -> Evidence:
@@ -143,6 +145,7 @@ class Collector:
         if incident is None:
             incident = self.incidents[key] = Incident(
                 findings, call, volume or (Volume(name) if name else None), told.origin, told.message[:MAX_TEXT * 4],
+                about=told.fields if told.kind == "event" else None,
             )  # fmt: skip
         self._count(incident, records, call, failures)
         return incident
@@ -153,9 +156,10 @@ class Collector:
         if rules and all(finding.rule.severity is Severity.INFO for finding in findings):
             return ("benign", rules)
         if not rules:
-            return (name, rules, told.file, told.source_line, "" if name else told.message[:200])
+            return (name, rules, told.severity, told.file, told.source_line, template(told.message))
         if call is None:
             captures = () if name else tuple(sorted((k, v) for f in findings for k, v in f.captures.items()))
+            captures += _object(told) if told.kind == "event" and not name else ()
             mount = csi.parse_mount(told.message)
             return (name, rules, told.origin.component, mount.source if mount else "", captures)
         options = (call.source, call.options)
@@ -172,7 +176,10 @@ class Collector:
         else:
             # One component may say it twice of one failure: provisioner in its error and in the event it makes of it.
             said = records[0][0]
-            incident.sightings[f"{said.origin.component or said.origin.input} {said.file}"] += 1
+            times = _times(said)
+            incident.sightings[f"{said.origin.component or said.origin.input} {said.file}"] += times
+            if said.kind == "event":
+                incident.attempts += times
         shown = [evidence(record) for record, findings in records if findings] or [evidence(records[0][0])]
         if not incident.first:
             incident.first = tuple(_fewest(shown))
@@ -186,12 +193,30 @@ class Collector:
             if record.time is not None:
                 incident.times.append(record.time)
                 first, last = incident.first_time, incident.last_time
-                incident.first_time = record.time if first is None else min(first, record.time)
+                began = _began(record, record.time)
+                incident.first_time = began if first is None else min(first, began)
                 incident.last_time = record.time if last is None else max(last, record.time)
 
 
 def _is_problem(record: Record) -> bool:
     return record.severity is not None and record.severity >= Severity.WARNING
+
+
+def _times(record: Record) -> int:
+    """How often a record says that it happened: an event is counted, not repeated."""
+    return int((record.fields or {}).get("count", "1")) if record.kind == "event" else 1
+
+
+def _began(record: Record, time: int) -> int:
+    """When what a record says happened first."""
+    first = (record.fields or {}).get("first", "") if record.kind == "event" else ""
+    return min(int(first), time) if first else time
+
+
+def _object(record: Record) -> tuple[tuple[str, str], ...]:
+    """What keeps events of one text apart: the object that each is about."""
+    fields = record.fields or {}
+    return tuple((key, fields[key]) for key in ("kind", "namespace", "name") if key in fields)
 
 
 def _best(findings: object) -> tuple[Finding, ...]:
@@ -207,8 +232,11 @@ def _name(findings: Sequence[Finding], record: Record) -> str:
     for finding in findings:
         if finding.captures.get("volume", "").startswith("pvc-"):
             return finding.captures["volume"]
+    fields = record.fields or {}
+    if record.kind == "event" and fields.get("kind") == "PersistentVolumeClaim" and "uid" in fields:
+        return f"pvc-{fields['uid']}"
     subject = csi.subject_of(record.message)
-    if subject.volume:
+    if subject.volume and not csi.names_source(record.message):
         return subject.volume
     return next((f.captures["volume"] for f in findings if f.captures.get("volume")), "")
 

@@ -87,13 +87,15 @@ class Record(NamedTuple):
     message: str  # continuation lines joined with "\n", no final newline
     kind: str = "klog"  # one of RECORD_KINDS
     fields: Mapping[str, str] | None = None  # of structured and JSON klog
-    alternate: str | None = None  # the message joined the other way, if a terminal wrapped it
+    # The message joined the other way, if a terminal wrapped it; of an event: led by type, reason and object.
+    alternate: str | None = None
     header: str = ""  # as it stands in the log, "E0720 09:53:52.387108       1 utils.go:93] "
 
 
 # klog: a header was read.  text: no header, so severity is unknown.  panic: Go's own
-# dump.  system: a line of the kernel, a daemon or kubelet that is no klog.
-RECORD_KINDS = ("klog", "json", "text", "panic", "system", "preamble")
+# dump.  system: a line of the kernel, a daemon or kubelet that is no klog.  preamble: what
+# a log file or a table begins with.  event: of the Kubernetes API.
+RECORD_KINDS = ("klog", "json", "text", "panic", "system", "preamble", "event")
 
 # Who gave the year (and the rest) of a time: the carrier's stamp, klog's file preamble, the
 # file's name, the user, or nobody: then it is the latest year that is not in the future.
@@ -206,6 +208,7 @@ class Volume:
     attempts: dict[str, int] = field(default_factory=dict)  # by method (and snapshot)
     # When a method last ended well: (time, order of reading).
     successes: dict[str, tuple[int | None, int]] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)  # methods that an event says ended well for good
 
 
 @dataclass(slots=True)
@@ -266,6 +269,15 @@ class InputSummary:
     last_time: int | None = None
     time_source: str = "none"
     warnings: tuple[str, ...] = ()  # "3 lines held bytes that are no UTF-8"
+    components: tuple[str, ...] = ()  # all that speak in it, most records first
+    nodes: tuple[str, ...] = ()  # whose logs these are, where they tell
+    calls: tuple[int, int, int] = (0, 0, 0)  # gRPC calls of the driver: all, failed, hung
+    hints: tuple[str, ...] = ()  # what it lacks, of HINTS
+
+
+# no-requests: the driver's log, but not one request (-v is below 2, or it is an excerpt).  starts-late: it
+# has requests, but not that of a call that failed.
+HINTS = ("no-requests", "starts-late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +300,14 @@ class Evidence:
     line: int
     end_line: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MountTried:
+    """What the driver mounted, or tried to."""
+
+    source: str  # "server:/path"
+    options: str | None = None  # comma separated; None: the log does not show them
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +345,7 @@ class Diagnosis:
     explains: tuple[tuple[str, int], ...] = ()  # (rule id, records folded in)
     fixed_in: str | None = None
     references: tuple[str, ...] = ()
+    mount: MountTried | None = None  # None: the log does not name server and path
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,3 +416,76 @@ class Report:
     truncated: Mapping[str, int] | None = None  # what a cap dropped, by kind
     errors: tuple[str, ...] = ()  # inputs that could not be read: "place: problem"
     interrupted: bool = False  # Ctrl-C: the input was not read to its end
+
+
+# ---------------------------------------------------------------- the trace
+
+
+@dataclass(frozen=True, slots=True)
+class TracedCall:
+    """One call in a volume's life, as ``logscan trace`` shows it."""
+
+    method: str  # "" unknown
+    role: str  # "controller" | "node" | ""
+    node: str
+    attempt: int  # 1-based, of this method (and snapshot) for the volume
+    outcome: str  # ok | failed | open (no end before the log's) | hung | killed (by a restart) | lost (by a cap)
+    code: str = ""  # gRPC code of a failure
+    text: str = ""  # what the failure says in the end: mount's output, else the innermost message
+    start: int | None = None  # None: the log does not hold the request
+    end: int | None = None  # None where the log does not tell
+    until: int | None = None  # of a call without an end: how far the log goes, or the restart
+    gap: int | None = None  # µs from the end of the call before to this start, see timeline.py
+    key: str = ""  # what keeps calls of one method apart: target path, snapshot
+    source: str = ""  # "server:/path" mounted
+    options: str | None = None  # mount options used; None: no mount seen
+    candidates: int = 1  # more than 1: the log does not tell which of so many calls this was
+    input: str = ""
+    line: int = 0  # of the request, or of the error where there is no request
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A start of the driver in the midst of its log."""
+
+    time: int | None
+    input: str
+    stream: str
+    line: int
+    kind: str  # "start" (a banner) | "panic"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeTrace:
+    """The life of one volume, as far as the log tells it."""
+
+    name: str
+    handle: str = ""
+    pvc: str = ""
+    namespace: str = ""
+    server: str = ""
+    share: str = ""
+    subdir: str = ""
+    status: str = "ok"  # failing | hung | open | recovered | ok
+    attempts: int = 0  # of the method that was tried most often
+    total: int = 0  # calls, shown and dropped
+    failed: int = 0
+    hung: int = 0
+    dropped: int = 0  # calls in the midst that a cap dropped
+    last_good: TracedCall | None = None
+    calls: tuple[TracedCall, ...] = ()  # by time
+    restarts: tuple[Restart, ...] = ()
+    diagnoses: tuple[tuple[str, str, str], ...] = ()  # (rule id, category, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What ``logscan trace`` tells."""
+
+    version: str  # of logscan
+    volumes: tuple[VolumeTrace, ...] = ()  # worst first
+    known: int = 0  # volumes that have calls in the log
+    unassigned: tuple[int, int] = (0, 0)  # calls that name no volume: (all, failed)
+    dropped: Mapping[str, int] = field(default_factory=dict)  # what caps dropped, by kind
+    errors: tuple[str, ...] = ()  # inputs that could not be read
+    interrupted: bool = False

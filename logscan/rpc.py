@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -69,11 +70,16 @@ _METHOD_OF_TEXT: tuple[tuple[str, str], ...] = (
 )
 
 
+# A mount is given up after 90 s (v4.10 to v4.12) or 110 s (v4.13): a little less than the shortest, µs.
+GIVES_UP_AFTER = 80_000_000
+
+
 # ---------------------------------------------------------------- reading single lines
 
 INTERNAL = re.compile(r"internally (?:mounting (?P<source>\S+) at|unmounting) (?P<target>/\S+)")
 PUBLISH = re.compile(
     r"NodePublishVolume: volumeID\((?P<handle>.*?)\) source\((?P<source>.*?)\) targetPath\((?P<target>[^)]*)\)"
+    r"(?: mountflags\(\[(?P<flags>[^\]]*)\]\))?"
 )
 TARGET = re.compile(r"targetPath\((?P<target>/[^,)\s]+)")
 SUCCEEDED = re.compile(r"volume\(.*?\) mount (?P<source>\S+) on (?P<target>/\S+) succeeded")
@@ -138,6 +144,31 @@ def method_of_text(text: str) -> str:
     return next((method for words, method in _METHOD_OF_TEXT if words in text), "")
 
 
+def take_announced(announced: deque[tuple[str, Record]], methods: frozenset[str]) -> str:
+    """The oldest ``GRPC call`` line that still waits for a request of this shape."""
+    for index, (method, _) in enumerate(announced):
+        if method in methods:
+            del announced[index]
+            return method
+    return ""
+
+
+def failing(calls: Iterable[Call], target: str, text: str) -> Call | None:
+    """Which of the *calls* on what an error names ended with its *text*, which is about the path *target*."""
+    found = [call for call in calls if call.outcome == "open"]
+    found = same_side(found, target) or found
+    method = method_of_text(text)
+    found = [call for call in found if call.method == method] or found
+    if "already exists" in text and found:
+        return found[-1]  # answered at once: never the long-running one
+    if same := [call for call in found if call.target and call.target == target]:
+        return same[0]
+    if csi.names_source(text):
+        # One source may be copied by several calls at once: unmounting is the last that a copy does.
+        found = [call for call in found if call.step == "unmounted"] or found
+    return found[0] if found else None
+
+
 def same_side(calls: Iterable[Call], path: str) -> list[Call]:
     """Those of the calls that can work on *path*: kubelet's targets are the node service's."""
     where = csi.parse_path(path).where if path else "unknown"
@@ -176,12 +207,44 @@ def names_of(call: Call) -> set[str]:
     names = {call.key, call.target, call.volume.name if call.volume else ""}
     if call.volume is not None:
         names.add(call.volume.handle)
+    if call.request is not None and "volume_content_source" in call.request:
+        names |= _copied_from(call.request["volume_content_source"])
     return names - {""}
+
+
+def _copied_from(content: Any) -> set[str]:
+    """What a new volume is filled from: the name in the working path of a snapshot or a volume."""
+    kinds = content.get("Type") if isinstance(content, dict) else None
+    names = set()
+    for kind in kinds.values() if isinstance(kinds, dict) else ():
+        if not isinstance(kind, dict):
+            continue
+        handle = str(kind.get("snapshot_id") or kind.get("volume_id") or "")
+        parsed = csi.parse_volume_id(handle)
+        # A snapshot's working path is /tmp/<snapshot name>, the third part of its id.
+        names.add(handle if parsed is None else parsed.subdir if "snapshot_id" in kind else parsed.volume)
+    return names
 
 
 def age(call: Call, record: Record) -> int:
     """How long a call had run when *record* was logged, µs; 0 where it cannot be told."""
     return record.time - call.start if record.time is not None and call.start is not None else 0
+
+
+def likely(calls: list[Call], record: Record, status: csi.Status) -> list[Call]:
+    """Those of the open *calls* that a nameless error fits best, by how far they got; all if it fits none."""
+    if status.innermost.lower() in csi.ERRNOS:
+        # The bare text of an errno is chmod's in the newer drivers: its line came just before.  Or it is
+        # that of a look at the mount point, which v4.10.0 and newer do not name: no mount came before.
+        fitting = [call for call in calls if call.step in {"chmod", "unmounted"}]
+        return fitting or [call for call in calls if call.step in {"", "mounting"}] or calls
+    if status.innermost == "time out":
+        # v4.10 to v4.12 name nobody when they give a mount up after 90 s.
+        return [call for call in calls if age(call, record) >= GIVES_UP_AFTER] or calls
+    if status.code == "InvalidArgument":
+        # Arguments are checked before anything is mounted.
+        return [call for call in calls if not call.step] or calls
+    return calls
 
 
 def oldest(calls: Iterable[Call], methods: Iterable[str]) -> Call | None:

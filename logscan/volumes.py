@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from logscan import csi
 from logscan.model import Record, Volume
@@ -20,6 +21,7 @@ class Volumes:
         self._book: OrderedDict[str, Volume] = OrderedDict()
         self._handles: dict[str, str] = {}  # handle -> name where the handle does not tell it
         self._pinned: set[str] = set()
+        self.pods = Pods()
 
     def __len__(self) -> int:
         return len(self._book)
@@ -86,13 +88,58 @@ class Volumes:
         if self.name_of_handle(handle) != volume.name:
             self._handles[handle] = volume.name
 
-    def learn_event(self, record: Record) -> None:
-        """Take over the claim that a provisioner's ``Event occurred object="ns/claim" …`` says a volume is of."""
+    def learn_event(self, record: Record, clock: int) -> None:
+        """Take over what an event, or the head of a description, says of a claim, a volume or a pod.
+
+        Also the provisioner's own ``Event occurred object="ns/claim" …``, which names the object in one field.
+        """
         fields = record.fields or {}
-        namespace, _, claim = fields.get("object", "").partition("/")
-        if fields.get("kind") == "PersistentVolumeClaim" and claim and (name := csi.volume_in(record.message)):
-            volume = self.get(name)
+        namespace, name = fields.get("namespace", ""), fields.get("name", "")
+        if not name:
+            namespace, _, name = fields.get("object", "").partition("/")
+        if not name:
+            return
+        match fields.get("kind"):
+            case "PersistentVolumeClaim":
+                self._learn_claim(record, fields, namespace, name)
+            case "PersistentVolume":
+                self._learn_volume(fields, name)
+            case "Pod":
+                self.pods.learn(record, fields, (namespace, name), clock)
+
+    def _learn_claim(self, record: Record, fields: Mapping[str, str], namespace: str, claim: str) -> None:
+        uid = fields.get("uid", "")
+        text = "" if csi.names_source(record.message) else record.message
+        name = fields.get("volume") or (f"pvc-{uid}" if uid else csi.volume_in(text) if record.kind != "preamble" else "")
+        if not name:
+            return
+        volume = self.get(name)
+        volume.namespace, volume.pvc = namespace or volume.namespace, claim
+        volume.storage_class = fields.get("storageclass") or volume.storage_class
+        if fields.get("reason") == "ProvisioningSucceeded":
+            volume.settled.add("CreateVolume")  # a volume is made once: nothing fails after that
+
+    def _learn_volume(self, fields: Mapping[str, str], name: str) -> None:
+        volume = self.get(name)
+        namespace, _, claim = fields.get("claim", "").partition("/")
+        if claim:
             volume.namespace, volume.pvc = namespace, claim
+        volume.storage_class = fields.get("storageclass") or volume.storage_class
+        if fields.get("handle"):
+            self.learn_handle(volume, fields["handle"])
+
+    def of_claim(self, namespace: str, claim: str) -> Volume | None:
+        """The volume of a claim; None if it is not known, or if several of that name are.
+
+        Args:
+            namespace: "" where it is not known.
+        """
+        found = [
+            volume
+            for volume in self._book.values()
+            if volume.pvc == claim and (not namespace or volume.namespace in {"", namespace})
+        ]
+        return found[0] if len(found) == 1 else None
 
     def learn_request(self, body: Mapping[str, Any]) -> Volume | None:
         """The volume that a request is about, None if it is about none."""
@@ -134,3 +181,103 @@ def learn_context(volume: Volume, values: Mapping[str, Any]) -> None:
                 volume.share = "/" + text.strip("/")
             case "subdir" if text != volume.name:
                 volume.subdir = text
+
+
+# ---------------------------------------------------------------- claims and pods
+
+_NO_VOLUME = "claim "
+
+
+def claim_name(namespace: str, claim: str) -> str:
+    """What stands for the name of the volume of a claim of which no volume is known; no volume can be called so."""
+    return f"{_NO_VOLUME}{namespace}/{claim}"
+
+
+def is_claim(name: str) -> bool:
+    """Whether *name* is one of claim_name's."""
+    return name.startswith(_NO_VOLUME)
+
+
+class Moment(NamedTuple):
+    """When an event was last seen, as far as it is known."""
+
+    time: int | None  # µs since the epoch
+    age: int | None  # seconds before its table was printed
+    clock: int  # order of reading
+
+    def before(self, other: Moment) -> bool:
+        """Whether this was seen no later than *other*."""
+        if self.time is not None and other.time is not None:
+            return self.time <= other.time
+        if self.age is not None and other.age is not None:
+            return self.age >= other.age
+        return self.clock <= other.clock
+
+
+@dataclass(slots=True)
+class Pod:
+    """What events tell of one pod.  Mutable: it learns."""
+
+    claims: tuple[str, ...] = ()
+    volumes: set[str] = field(default_factory=set)  # that could not be mounted into it
+    failed: dict[str, Moment] = field(default_factory=dict)  # by reason, the last time
+    done: dict[str, Moment] = field(default_factory=dict)
+
+
+# What a pod cannot come to before this trouble of it is over: kubelet starts no container
+# before all volumes are mounted, and what is scheduled has its claims bound.
+_HEALED_BY = {
+    "FailedMount": ("Pulling", "Pulled", "Created", "Started"),
+    "FailedScheduling": ("Scheduled", "Pulling", "Pulled", "Created", "Started"),
+}
+
+
+class Pods:
+    """Pods by namespace and name."""
+
+    def __init__(self) -> None:
+        self._book: dict[tuple[str, str], Pod] = {}
+        self._victims: dict[str, set[tuple[str, str]]] = {}  # volume -> pods that it could not be mounted into
+
+    def get(self, key: tuple[str, str]) -> Pod | None:
+        """What is known of a pod."""
+        return self._book.get(key)
+
+    def learn(self, record: Record, fields: Mapping[str, str], key: tuple[str, str], clock: int) -> None:
+        """Take over an event of a pod, or the head of its description."""
+        pod = self._book.get(key)
+        if pod is None:
+            if len(self._book) >= MAX_VOLUMES:
+                return
+            pod = self._book[key] = Pod()
+        if fields.get("claims"):
+            pod.claims = tuple(fields["claims"].split(","))
+        reason = fields.get("reason", "")
+        age = fields.get("age")
+        moment = Moment(record.time, int(age) if age else None, clock)
+        book = pod.failed if reason in _HEALED_BY else pod.done
+        if reason and (reason not in book or book[reason].before(moment)):
+            book[reason] = moment
+        if reason == "FailedMount" and (name := csi.subject_of(record.message).volume):
+            pod.volumes.add(name)
+            self._victims.setdefault(name, set()).add(key)
+
+    def healed(self, key: tuple[str, str], reason: str, since: int | None = None) -> bool:
+        """Whether the trouble of that *reason* is over for a pod."""
+        pod = self._book.get(key)
+        failed = pod.failed.get(reason) if pod is not None else None
+        if pod is None or failed is None:
+            return False
+        ends = [pod.done[one] for one in _HEALED_BY.get(reason, ()) if one in pod.done]
+        return any(
+            failed.before(end) and (since is None or (end.time is not None and end.time >= since)) for end in ends
+        )
+
+    def mounted(self, volume: str, since: int | None = None) -> bool:
+        """Whether the volume was mounted in the end into every pod that it could not be mounted into.
+
+        Args:
+            since: µs; a container that was started before, or at a time that is not known, proves nothing then.
+        """
+        victims = self._victims.get(volume, set())
+        return bool(victims) and all(self.healed(key, "FailedMount", since) for key in victims)
