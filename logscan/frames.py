@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from logscan.model import Line, Origin
-from logscan.shippers import TIME_KEYS, Frame, component_of, describe, entries, is_klog, place_of
+from logscan.shippers import TIME_KEYS, Frame, component_of, describe, entries, is_event, is_klog, place_of
 from logscan.stamps import MONTHS, RFC3339, Stamps
 
 CARRIERS: tuple[str, ...] = (
@@ -36,6 +36,8 @@ MAX_ENTRIES = 100_000  # log entries in one JSON document
 
 # A line that a terminal wrapped goes on without the prefix that these put before every line.
 _PREFIXING = frozenset(("kubectl-timestamps", "kubectl-prefix", "stern", "cri", "journald", "syslog"))
+# What kubectl prints beside logs, in a file of both.
+_OUTPUT_OF_KUBECTL = ("LAST SEEN ", "NAMESPACE ", "Name: ", "Events:", "apiVersion: ")
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_]|)")
 _SYSLOG = re.compile(
@@ -195,7 +197,11 @@ class Deframer:
                 if is_klog(inner.text):
                     self._headers += 1
                 elif (
-                    not self._headers and not self._bare and number == inner.number - 1 and origin.carrier in _PREFIXING
+                    not self._headers
+                    and not self._bare
+                    and number == inner.number - 1
+                    and origin.carrier in _PREFIXING
+                    and not inner.text.startswith(_OUTPUT_OF_KUBECTL)
                 ):
                     # The terminal wrapped the line before: this is its rest, which has no prefix.
                     self._last = (inner.number, origin)
@@ -318,7 +324,7 @@ class Deframer:
                 break
             depth -= 1
             first = text[0]
-            if first in "{[" and (found := self._json(frame, depth)) is not None:
+            if first in "{[" and frame.ident != "events" and (found := self._json(frame, depth)) is not None:
                 for entry in found:
                     yield from self._peel(entry, depth)
                 return
@@ -570,8 +576,8 @@ class Deframer:
             if entry.get("logtag") in ("P", "F"):
                 frame.output = "stdout" if entry.get("stream") == "stdout" else ""
                 frame.tag, frame.text = entry["logtag"], frame.text.removesuffix("\n")
-            elif entry.get("kind") == "Event":
-                frame.ident = "events"
+        if is_event(entry) or entry.get("kind") == "Event":
+            frame.ident = "events"
 
 
 def _clean(text: str) -> str:

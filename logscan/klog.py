@@ -170,6 +170,11 @@ class Parser:
         )  # fmt: skip
         return closed
 
+    def flush(self, origin: Origin) -> list[Record]:
+        """Close the open record of a stream: what comes next in the input is no part of it."""
+        stream = self._streams.get(_key(origin))
+        return [] if stream is None or stream.record is None else [self._finish(stream, stream.record)]
+
     def close(self) -> list[Record]:
         """End the input: returns the open records of all streams, in the order of their lines."""
         records = [self._finish(s, s.record) for s in self._streams.values() if s.record is not None]
@@ -180,8 +185,7 @@ class Parser:
     def _switch(self, origin: Origin) -> list[Record]:
         """Go on with another stream; returns the open record of one that had to make room."""
         self._origin = origin
-        # A pasted block's margin may end before the record does; what else has another carrier has another writer.
-        key = (origin.input, "bare" if origin.carrier == "pasted" else origin.carrier, origin.stream)
+        key = _key(origin)
         stream = self._streams.get(key)
         evicted: list[Record] = []
         if stream is None:
@@ -455,6 +459,11 @@ class Parser:
 
 
 # ---------------------------------------------------------------- helpers
+
+
+def _key(origin: Origin) -> tuple[str, str, str]:
+    # A pasted block's margin may end before the record does; what else has another carrier has another writer.
+    return (origin.input, "bare" if origin.carrier == "pasted" else origin.carrier, origin.stream)
 
 
 def _record(line: Line, kind: str, severity: Severity | None) -> Record:

@@ -45,8 +45,11 @@ class Engine:
         """All rules whose signature *record* bears, each once, by its longest match.
 
         A record that a terminal had wrapped is tried again with its lines
-        joined the other way if the first joining bears nothing.
+        joined the other way if the first joining bears nothing.  An event is looked at with
+        its type, reason and object before its message, whoever printed it.
         """
+        if record.kind == "event" and record.alternate is not None:
+            return self._match(record, record.alternate)
         findings = self._match(record, record.message)
         if not findings and record.alternate is not None:
             findings = self._match(record, record.alternate)

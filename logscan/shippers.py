@@ -79,6 +79,15 @@ def is_klog(text: str) -> bool:
     return text[5:9].isdigit() and text[9:10] == " " and text[12:13] == ":"
 
 
+def is_event(value: Any) -> bool:
+    """Whether *value* is an Event of the Kubernetes API: it stays whole, as it says more than its message."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("reason"), str)
+        and (isinstance(value.get("involvedObject"), dict) or isinstance(value.get("regarding"), dict))
+    )
+
+
 def _is_klog_json(value: dict[str, Any]) -> bool:
     """Whether *value* is what klog (or zap) itself writes: the line, not its carrier."""
     return (
@@ -99,6 +108,10 @@ def entries(value: Any, around: dict[str, Any], depth: int) -> Iterator[tuple[st
                 yield item[1], {"ts": item[0]}, around  # Loki's [nanoseconds, line]
         return
     if not isinstance(value, dict):
+        return
+    event: Any = value if is_event(value) else value.get("event")
+    if is_event(event):
+        yield json.dumps(event, ensure_ascii=False), event, around
         return
     if _is_klog_json(value):
         if depth:  # one of a list; alone it is no carrier

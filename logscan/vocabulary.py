@@ -103,6 +103,7 @@ FIELDS: Mapping[str, FieldInfo] = {
     "record.message": FieldInfo("text", "text of the record, continuation lines joined by newlines"),
     "record.kind": FieldInfo("text", "grammar that the record was written in", RECORD_KINDS),
     "component": FieldInfo("text", "program that wrote the record", COMPONENTS),
+    "pod": FieldInfo("text", "name of the pod that wrote the record, or that an event is about"),
     "role": FieldInfo("text", 'which of the driver\'s pods wrote it; "" where unknown', ("controller", "node", "")),
     "capture.*": FieldInfo("any", "a named group of the rule's pattern"),
     "path.where": FieldInfo(

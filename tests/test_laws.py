@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logscan import frames, klog, rules, scan, sources
+from logscan import events, frames, klog, rules, scan, sources
 from logscan.model import Severity
 from logscan.report import json_v1
 
@@ -269,7 +269,7 @@ def test_every_problem_is_matched_benign_or_unrecognised(name):
 def test_every_line_is_in_one_record(name):
     raw = raw_of(name)
     deframer = frames.Deframer(name)
-    parser = klog.Parser(reference=REFERENCE, input=name)
+    parser = events.Reader(klog.Parser(reference=REFERENCE, input=name))
     tally = sources.Tally()
     records = []
     for number, offset, line in sources.lines([raw], tally):
