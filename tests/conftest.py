@@ -18,6 +18,7 @@ from logscan.model import (
     Diagnosis,
     Evidence,
     InputSummary,
+    MountTried,
     Remedy,
     Report,
     Severity,
@@ -68,6 +69,7 @@ READ_ONLY = Diagnosis(
     evidence=(FAILURE,),
     explains=(("provisioning-failed", 2),),
     references=("exports(5)",),
+    mount=MountTried("192.168.59.102:/", "nfsvers=4.1"),
 )  # fmt: skip
 REFUSED = Diagnosis(
     id="mount-access-denied",
@@ -95,7 +97,8 @@ FULL = Report(
     inputs=(
         InputSummary(
             "readonly-share.log", ("bare",), "nfs", "controller", "v4.1.0", "fingerprint", 3210, 11, 10, 1,
-            START, START + MINUTE, "assumed", ("3 lines held invalid UTF-8",),
+            START, START + MINUTE, "assumed", ("3 lines held invalid UTF-8",), ("nfs", "csi-provisioner"), ("worker-1",),
+            (56, 3, 1), ("starts-late",),
         ),
         InputSummary("bundle.tgz!node-1/nfs.log", ("cri",), "nfs", "node", "v4.1.0", "banner", 99, 1134, 1024),
     ),
@@ -114,7 +117,7 @@ FULL = Report(
 )  # fmt: skip
 
 # Words of a fixed list, which no log can choose.
-_CLOSED = {"verdict", "confidence", "role", "version_source", "time_source"}
+_CLOSED = {"verdict", "confidence", "role", "version_source", "time_source", "hints"}
 
 
 def _filled(value: Any, texts: Iterator[str]) -> Any:

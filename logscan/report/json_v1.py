@@ -17,7 +17,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def write(report: Report, out: TextIO) -> None:
-    """Write *report* to *out* as one indented JSON value, in ASCII alone.
+    """Write *report* to *out* as one indented JSON value, in ASCII alone."""
+    dump(to_dict(report), out)
+
+
+def dump(value: Any, out: TextIO) -> None:
+    """Write a value that was ``cleaned`` as indented JSON, in ASCII alone.
 
     Non-ASCII is escaped because the text is a stranger's: no terminal, pager
     or locale on the way can stumble over a control or bidi character.
@@ -25,12 +30,12 @@ def write(report: Report, out: TextIO) -> None:
     import json
 
     # ensure_ascii leaves one control character as it is.
-    out.write(json.dumps(to_dict(report), indent=2).replace("\x7f", "\\u007f") + "\n")
+    out.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
 
 
 def to_dict(report: Report) -> dict[str, Any]:
     """The report as plain dicts, lists and scalars, in the order of the schema."""
-    value: dict[str, Any] = _clean(
+    value: dict[str, Any] = cleaned(
         {
             "schema": SCHEMA,
             "tool": {"name": "logscan", "version": report.version},
@@ -65,14 +70,14 @@ def to_dict(report: Report) -> dict[str, Any]:
     return value
 
 
-def _clean(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
     """Replace lone surrogates: no encoder of UTF-8 takes them and strict JSON readers refuse them."""
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if isinstance(value, Mapping):
-        return {_clean(key): _clean(item) for key, item in value.items()}
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
+        return [cleaned(item) for item in value]
     return value
 
 
@@ -92,6 +97,10 @@ def _input(one: InputSummary) -> dict[str, Any]:
         "last_time": rfc3339(one.last_time),
         "time_source": one.time_source,
         "warnings": list(one.warnings),
+        "components": list(one.components),
+        "nodes": list(one.nodes),
+        "calls": dict(zip(("total", "failed", "hung"), one.calls, strict=True)),
+        "hints": list(one.hints),
     }
 
 
@@ -137,6 +146,7 @@ def _diagnosis(one: Diagnosis) -> dict[str, Any]:
         "explains": [{"id": rule, "count": count} for rule, count in one.explains],
         "fixed_in": one.fixed_in,
         "references": list(one.references),
+        "mount": None if one.mount is None else {"source": one.mount.source, "options": one.mount.options},
     }
 
 

@@ -15,10 +15,13 @@ from logscan.model import (
     Severity,
     Unrecognised,
     VolumeRef,
-    rfc3339,
 )
 from logscan.report.page import BOLD, GREEN, MAGENTA, RED, Page
 from logscan.report.safe import visible
+from logscan.report.words import count as _count
+from logscan.report.words import listed as _listed
+from logscan.report.words import more as _more
+from logscan.report.words import span as _span
 
 # How much of a list is shown; the JSON report holds all of it.
 MAX_PAGES = 12  # diagnoses told in full; a hundred servers may fail for one reason each
@@ -65,33 +68,6 @@ def write(report: Report, out: TextIO, *, width: int = 80, color: bool = False) 
 
 
 # ---------------------------------------------------------------- words
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _more(number: int, noun: str) -> str:
-    return f"and {number:,} more {noun}{'' if number == 1 else 's'}"
-
-
-def _listed(names: Sequence[str], most: int) -> str:
-    """Such as: a, b and 37 more."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
-
-
-def _span(first: int | None, last: int | None) -> str:
-    """Such as: 2026-07-20 09:53:52 to 09:54:48 UTC.  Empty where no time is known."""
-    one, other = rfc3339(first), rfc3339(last)
-    if one is None or other is None:
-        only = one or other
-        return f"{only[:10]} {only[11:19]} UTC" if only else ""
-    start = f"{one[:10]} {one[11:19]}"
-    if one[:19] == other[:19]:
-        return f"{start} UTC"
-    end = other[11:19] if one[:10] == other[:10] else f"{other[:10]} {other[11:19]}"
-    return f"{start} to {end} UTC"
 
 
 def _place(evidence: Evidence) -> str:
@@ -146,7 +122,7 @@ def _sentence(report: Report) -> str:
     if report.verdict == "info":
         return f"INFO: No problem left in {looked_at}; {_count(len(report.diagnoses), 'note')}{hidden}"
     categories = list(dict.fromkeys(one.category for one in problems))
-    names = {volume.name for one in problems for volume in one.volumes}
+    names = {volume.name or (volume.namespace, volume.pvc) for one in problems for volume in one.volumes}
     what = _count(len(problems), "problem") + (f" ({_listed(categories, 4)})" if categories else "")
     affected = f", {_count(len(names), 'volume')} affected" if names else ""
     return f"{report.verdict.upper()}: {what}{affected}{hidden}"
@@ -331,7 +307,7 @@ def _inputs(page: Page, report: Report) -> None:
         return
     page.heading("What was read")
     for one in report.inputs[:MAX_INPUTS]:
-        _input(page, one)
+        _input(page, one, alone=len(report.inputs) == 1)
     if len(report.inputs) > MAX_INPUTS:
         page.prose(_more(len(report.inputs) - MAX_INPUTS, "input"))
     counts, calls = report.counts, report.calls
@@ -351,18 +327,36 @@ def _inputs(page: Page, report: Report) -> None:
         page.prose(f"{_count(calls.total, 'call')}, {calls.failed:,} failed, {calls.hung:,} hung{detail}")
 
 
+def _speakers(page: Page, one: InputSummary, *, alone: bool) -> None:
+    """Who speaks in an input, on which nodes, and the calls that it tells of; of the only input they are told below."""
+    if len(one.components) > 1:
+        page.prose(f"of {_listed(one.components, 8)}", indent=4)
+    if one.nodes:
+        page.prose(f"node{'s' * (len(one.nodes) > 1)} {_listed(one.nodes, MAX_NODES)}", indent=4)
+    total, failed, hung = one.calls
+    if total and not alone:
+        page.prose(f"{_count(total, 'call')}, {failed:,} failed, {hung:,} hung", indent=4)
+
+
 _KNOWN_BY = {"banner": "it says so itself", "fingerprint": "by the source lines that logged"}
 _YEAR_BY = {"assumed": " (year assumed; --year sets it)", "file-name": " (year from the file's name)"}
 
 
-def _input(page: Page, one: InputSummary) -> None:
+# What is given beside logs: it decides between causes and holds no records.
+_BESIDE = {"exports", "exportfs-v", "exportfs-s", "etab", "showmount", "proc", "manifest"}
+
+
+def _input(page: Page, one: InputSummary, *, alone: bool) -> None:
     kind = f"{_kind(one)} log" if _kind(one) else ("driver log" if one.component == "nfs" else "log")
     how = _KNOWN_BY.get(one.version_source or "", "")
     version = f" of {one.driver_version}" + (f" ({how})" if how else "") if one.driver_version else ""
     framing = f", framing {_listed(one.framing, 4)}" if one.framing else ""
+    if one.records == 0 and set(one.framing) & _BESIDE:
+        kind, framing = "evidence", f", {one.framing[0]}"
     page.prose(f"{one.name}: {kind}{version}{framing}")
     unparsed = f", {_count(one.unparsed_lines, 'line')} of no known form" if one.unparsed_lines else ""
     page.prose(f"{_count(one.lines, 'line')}, {_count(one.records, 'record')}{unparsed}", indent=4)
+    _speakers(page, one, alone=alone)
     if span := _span(one.first_time, one.last_time):
         page.prose(span + _YEAR_BY.get(one.time_source, ""), indent=4)
     for warning in one.warnings:
