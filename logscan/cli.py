@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -16,21 +17,30 @@ import click
 from click_default_group import DefaultGroup
 
 from logscan import __version__
+from logscan.edge import (
+    FOUND,
+    INTERNAL,
+    INTERRUPTED,
+    UNREAD,
+    USAGE,
+    color_option,
+    complain,
+    debug_option,
+    err,
+    rules_option,
+    width_option,
+)
 from logscan.errors import LogscanError, RulesError
+from logscan.rulescli import rules_group
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from logscan.errors import SourceError
+    from logscan.evidence import Facts
     from logscan.model import Report
-    from logscan.rules import RuleSet
     from logscan.terminal import Progress
 
-# The meanings of the exit status; 0 is success.
-FOUND = 1  # something at or above --fail-on, or a rule test that fails
-USAGE = 2  # also configuration, rules and outputs
-UNREAD = 3  # an input could not be read
-INTERNAL = 4
-INTERRUPTED = 130
 
 MAX_FAULTS = 20  # of rule files, before a run: what came first must stay on the screen
 
@@ -69,39 +79,39 @@ def run(arguments: Sequence[str]) -> int:
     except click.UsageError as error:
         return _usage(error)
     except click.ClickException as error:
-        _complain(error.format_message().rstrip("."))
+        complain(error.format_message().rstrip("."))
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted")
+        complain("interrupted")
         return INTERRUPTED
     except RulesError as error:
         for fault in error.faults[:MAX_FAULTS]:
-            _complain(str(fault))
+            complain(str(fault))
         if len(error.faults) > MAX_FAULTS:
-            _err(f"logscan: and {len(error.faults) - MAX_FAULTS} more faults in rules; logscan rules lint shows all")
+            err(f"logscan: and {len(error.faults) - MAX_FAULTS} more faults in rules; logscan rules lint shows all")
         return USAGE
     except LogscanError as error:
-        _complain(str(error))
+        complain(str(error))
         return USAGE
     except OSError as error:
         # Inputs and files turn theirs into LogscanErrors, so this is standard output.
-        _complain(f"standard output: {error.strerror or error}")
+        complain(f"standard output: {error.strerror or error}")
         return _give_up_stdout()
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if "--debug" in arguments:
             import traceback
 
             traceback.print_exc()
-        _complain(f"internal error: {type(error).__name__}: {error}")
-        _err("  help: run with --debug for the details, and please report them")
+        complain(f"internal error: {type(error).__name__}: {error}")
+        err("  help: run with --debug for the details, and please report them")
         return INTERNAL
     return status if isinstance(status, int) else 0
 
 
 def _usage(error: click.UsageError) -> int:
-    _complain(error.format_message().rstrip("."))
+    complain(error.format_message().rstrip("."))
     command = error.ctx.command_path if error.ctx is not None else "logscan"
-    _err(f"  help: {command} --help")
+    err(f"  help: {command} --help")
     return USAGE
 
 
@@ -111,18 +121,6 @@ def _give_up_stdout() -> int:
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return USAGE
-
-
-def _err(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _complain(text: str) -> None:
-    """One error, "place: problem", and its "  help: …" line if there is one."""
-    from logscan.report.safe import visible
-
-    # A file's name is no more to be trusted than what is in the file.
-    _err("logscan: error: " + "\n".join(visible(line) for line in text.split("\n")))
 
 
 class _Group(DefaultGroup):  # type: ignore[misc]  # it has no types
@@ -156,22 +154,15 @@ def cli() -> None:
     """  # noqa: D301 - click wants the character itself
 
 
-_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
-_rules_option = click.option(
-    "--rules", "rule_dirs", type=_DIRECTORY, multiple=True, metavar="DIR",
-    help="Directory with more rules; they add to the built-in ones or override them by id. Repeatable.",
+_exports_option = click.option(
+    "--exports", multiple=True, metavar="FILE",
+    help="The NFS server's /etc/exports, or what exportfs -v, exportfs -s or showmount -e print. Repeatable.",
 )  # fmt: skip
-_color_option = click.option(
-    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-    help="When to use colours. NO_COLOR and CLICOLOR_FORCE are heeded too.",
+_manifest_option = click.option(
+    "--storageclass", "manifests", multiple=True, metavar="FILE",
+    help="StorageClasses, volumes or claims as YAML or JSON. Repeatable.",
 )  # fmt: skip
-_width_option = click.option(
-    "--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="Width of the text; default: the terminal's."
-)
-# It is looked for among the arguments, because an error may come before they are parsed.
-_debug_option = click.option(
-    "--debug", is_flag=True, expose_value=False, help="Print the traceback of an internal error."
-)
+_client_option = click.option("--client", metavar="IP", help="The nodes' address as the NFS server sees it.")
 
 
 # ---------------------------------------------------------------- diagnose
@@ -184,7 +175,7 @@ _debug_option = click.option(
     "--output", "-o", "outputs", multiple=True, metavar="[FORMAT=]FILE",
     help="Write the report to FILE; - is standard output. Repeatable.",
 )  # fmt: skip
-@_rules_option
+@rules_option
 @click.option(
     "--severity", type=click.Choice(["info", "warning", "error"]), default="info", show_default=True,
     help="The least severity of diagnoses that is shown.",
@@ -193,16 +184,19 @@ _debug_option = click.option(
     "--fail-on", type=click.Choice(["error", "warning", "info", "never"]), default="never", show_default=True,
     help="Exit with 1 if a diagnosis is at least so severe, shown or not.",
 )  # fmt: skip
+@_exports_option
+@_manifest_option
+@_client_option
 @click.option("--year", type=click.IntRange(1970, 9999), help="Year of klog's stamps, which have none.")
 @click.option("--tz", metavar="ZONE", help="Time zone of klog's stamps: Europe/Berlin or +02:00. Default: UTC.")
 @click.option(
     "--reference-time", "reference", metavar="TIME",
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
-@_color_option
-@_width_option
+@color_option
+@width_option
 @click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
-@_debug_option
+@debug_option
 @click.pass_context
 def diagnose(
     ctx: click.Context,
@@ -212,6 +206,9 @@ def diagnose(
     rule_dirs: tuple[Path, ...],
     severity: str,
     fail_on: str,
+    exports: tuple[str, ...],
+    manifests: tuple[str, ...],
+    client: str | None,
     year: int | None,
     tz: str | None,
     reference: str | None,
@@ -222,7 +219,8 @@ def diagnose(
     """Diagnose logs: what fails, why, what proves it, and the fix.
 
     FILES are files, directories, patterns, archives (.gz .xz .bz2 .zst .tar) or
-    - for standard input, which is the default.
+    - for standard input, which is the default. Exports files, their listings and
+    manifests among them are known by their content, and decide between causes.
 
     \b
     Exit status:
@@ -245,16 +243,30 @@ def diagnose(
     from logscan import rules, scan
     from logscan.model import Severity
 
-    scanner = scan.Scanner(rules.load(rule_dirs), scan.Options(year=year, zone=minutes, reference=latest))
+    options = scan.Options(year=year, zone=minutes, reference=latest, client=client)
+    scanner = scan.Scanner(rules.load(rule_dirs), options)
+    for kind, paths in (("exports", exports), ("manifest", manifests)):
+        for path in paths:
+            _given(path, partial(scanner.evidence, path, kind), scanner.read)
     interrupted = _read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress))
     report = scanner.report(interrupted=interrupted)
     for error in scanner.errors():
-        _complain(str(error))
+        complain(str(error))
     shown = scan.only(report, Severity[severity.upper()])
     # Standard output comes last: if its reader has gone, the files are complete.
     for target in sorted(targets, key=lambda one: one.path == "-"):
         terminal.write(shown, target, width=width, color=color)
     ctx.exit(_status(report, fail_on))
+
+
+def _given(path: str, take: Callable[[bytes], None], refuse: Callable[[SourceError], None]) -> None:
+    """Read a file that an option names."""
+    from logscan.errors import SourceError
+
+    try:
+        take(Path(path).read_bytes())
+    except OSError as error:
+        refuse(SourceError(path, str(error.strerror or error).lower(), "check the path"))
 
 
 def _piped() -> bool:
@@ -270,9 +282,9 @@ def _read(scanner: Any, files: Sequence[str], progress: Progress) -> bool:
     from logscan.terminal import Interrupts
 
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
-        _err("logscan: reading from the terminal; paste the log, then press Ctrl-D")
+        err("logscan: reading from the terminal; paste the log, then press Ctrl-D")
     with Interrupts() as interrupts, progress:
-        for source in interrupts.until(open_sources(files)):
+        for source in interrupts.until(open_sources(files, skipped=scanner.skipped)):
             if not isinstance(source, SourceError):
                 source = replace(source, chunks=progress.count(interrupts.until(source.chunks)))  # noqa: PLW2901
             scanner.read(source)
@@ -292,138 +304,165 @@ def _status(report: Report, fail_on: str) -> int:
     return FOUND if any(one.severity >= lowest for one in report.diagnoses) else 0
 
 
-# ---------------------------------------------------------------- rules
+# ---------------------------------------------------------------- predict
 
 
-@cli.group("rules")
-def rules_group() -> None:
-    """List, explain, test and lint the rules; print their schema."""
-
-
-@rules_group.command("list")
-@_rules_option
-@_width_option
-@_debug_option
-def rules_list(rule_dirs: tuple[Path, ...], width: int | None) -> None:
-    """List all rules."""
-    from logscan import rules
-
-    rows = [(rule.id, rule.severity.name.lower(), rule.title) for rule in rules.load(rule_dirs).rules]
-    _table(("ID", "SEVERITY", "TITLE"), rows, width)
-
-
-@rules_group.command("explain")
-@click.argument("rule_id", metavar="ID")
-@_rules_option
-@_debug_option
-def rules_explain(rule_id: str, rule_dirs: tuple[Path, ...]) -> None:
-    """Tell all that the rule ID looks for and says."""
-    from logscan import rules, terminal
-
-    (rule,) = _chosen(rules.load(rule_dirs, tests=True), [rule_id])
-    terminal.stdout().write(rules.explain(rule))
-
-
-@rules_group.command("test")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@_rules_option
-@_width_option
-@_debug_option
+@cli.command()
+@_exports_option
+@_manifest_option
+@_client_option
+@click.option("--format", "-f", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@width_option
+@debug_option
 @click.pass_context
-def rules_test(ctx: click.Context, ids: tuple[str, ...], rule_dirs: tuple[Path, ...], width: int | None) -> None:
-    """Run the tests that rules hold, through the whole program.
+def predict(
+    ctx: click.Context,
+    exports: tuple[str, ...],
+    manifests: tuple[str, ...],
+    client: str | None,
+    format_: str,
+    width: int | None,
+) -> None:
+    """Tell what StorageClasses will meet on their server, without any log.
 
-    Goes on after a failure. Exits with 1 if a test fails or a rule has none.
-    """
-    from logscan import rules
+    \b
+      logscan predict --exports /etc/exports --storageclass class.yaml
 
-    ruleset = rules.load(rule_dirs, tests=True)
-    rows, failures, passed = [], [], 0
-    for rule in _chosen(ruleset, ids):
-        results = _test_rule(rule, ruleset)
-        bad = [(rule.id, name, reason) for name, reason in results if reason is not None]
-        if not results:
-            bad = [(rule.id, "-", "the rule has no tests")]
-        failures += bad
-        passed += len(results) - sum(reason is not None for _, reason in results)
-        rows.append(
-            (rule.id, f"{len(results)}", f"{len(results) - len(bad)}" if results else "0", "FAILED" if bad else "ok")
-        )
-    _table(("ID", "TESTS", "PASSED", "RESULT"), rows, width)
-    if failures:
-        click.echo()
-        _table(("ID", "TEST", "WHY IT FAILED"), failures, width)
-    click.echo(f"\n{len(rows)} rules, {passed} tests passed, {len(failures)} failed")
-    ctx.exit(FOUND if failures else 0)
+    \b
+    Exit status:
+      0    all will work as far as the exports tell
+      1    something will not
+      2    wrong usage
+      3    a file could not be read
+    """  # noqa: D301 - click wants the character itself
+    from logscan import evidence, terminal
+    from logscan.foretell import foretell
+    from logscan.report import predict as writer
+
+    if not exports or not manifests:
+        raise click.UsageError("--exports and --storageclass are needed.")
+    facts = evidence.Facts()
+    unread: list[SourceError] = []
+    for path in exports:
+        _given(path, partial(_take, facts, "exports", path), unread.append)
+    for path in manifests:
+        _given(path, partial(_take, facts, "manifest", path), unread.append)
+    for problem in (*unread, *facts.errors):
+        complain(str(problem))
+    for name, fault in facts.faults:
+        if fault.level != "note":
+            complain(f"{name}:{fault.line}: {fault.problem}")
+    entries = foretell(facts, client)
+    if format_ == "json":
+        writer.write_json(entries, terminal.stdout())
+    else:
+        writer.write(entries, terminal.stdout(), width=width or terminal.width_of_terminal())
+    if unread or not entries:
+        if not entries:
+            complain("no StorageClass or PersistentVolume of nfs.csi.k8s.io was given")
+        ctx.exit(UNREAD)
+    ctx.exit(FOUND if any(entry["outcome"] != "ok" for entry in entries) else 0)
 
 
-def _test_rule(rule: Any, ruleset: RuleSet) -> list[tuple[str, str | None]]:
-    """Each test's name, and why it failed (None: it passed); a test that breaks is one that fails."""
-    from logscan import scan
+def _take(facts: Facts, kind: str, path: str, data: bytes) -> None:
+    from logscan import evidence
 
-    results: list[tuple[str, str | None]] = []
-    for test in (*rule.must_match, *rule.must_not_match):
-        try:
-            reason = scan.run_rule_test(rule, test, ruleset)
-        except LogscanError as error:
-            reason = str(error)
-        results.append((test.name, reason))
-    return results
+    text = data.decode("utf-8", "replace")
+    # What exportfs and showmount print is told from an exports file by its content.
+    facts.read((evidence.recognise(text, path) or kind) if kind == "exports" else kind, text, path)
 
 
-@rules_group.command("lint")
-@click.argument("directory", type=_DIRECTORY, required=False)
-@_width_option
-@_debug_option
+# ---------------------------------------------------------------- trace
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[VOLUME] [FILES]...")
+@click.option(
+    "--volume", "wanted", metavar="VOLUME", help="The volume, where its name is also that of a file; all else is FILES."
+)
+@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--output", "-o", metavar="FILE", default="-", help="Write the trace to FILE; - is standard output.")
+@click.option("--year", type=click.IntRange(1970, 9999), help="Year of klog's stamps, which have none.")
+@click.option("--tz", metavar="ZONE", help="Time zone of klog's stamps: Europe/Berlin or +02:00. Default: UTC.")
+@click.option("--reference-time", "reference", metavar="TIME", help="Latest time the log can have; see diagnose.")
+@rules_option
+@color_option
+@width_option
+@click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
+@debug_option
 @click.pass_context
-def rules_lint(ctx: click.Context, directory: Path | None, width: int | None) -> None:
-    """Look for faults in the rules of DIRECTORY (default: the built-in ones).
+def trace(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    wanted: str | None,
+    format_: str,
+    output: str,
+    year: int | None,
+    tz: str | None,
+    reference: str | None,
+    rule_dirs: tuple[Path, ...],
+    color: str,
+    width: int | None,
+    no_progress: bool,
+) -> None:
+    """Show the life of a volume: its calls by time, how they ended, how long they took, the gaps between.
 
-    Exits with 1 if there is an error; warnings are told and pass.
-    """
-    from logscan import rules
+    VOLUME is a PV's name, a volume handle, a claim's name or NAMESPACE/NAME; a
+    part that only one volume has is enough. Without it: the ten volumes that
+    fare worst. FILES are as for `logscan diagnose`; without any: standard input.
+    The first word is VOLUME if there is no file of that name.
 
-    faults = rules.lint() if directory is None else rules.lint([directory], builtin=False)
-    if faults:
-        _table(
-            ("PLACE", "LEVEL", "PROBLEM"),
-            [(one.place, one.level, one.problem + (f" (help: {one.help})" if one.help else "")) for one in faults],
-            width,
-        )
-    errors = sum(one.level == "error" for one in faults)
-    click.echo(f"{errors} errors, {len(faults) - errors} warnings")
-    ctx.exit(FOUND if errors else 0)
+    \b
+      kubectl logs -n kube-system deploy/csi-nfs-controller -c nfs | logscan trace
+      logscan trace default/data-0 controller.log node.log
+
+    Exits with 0 whatever it shows, with 2 if no volume is meant or several are, and
+    as `logscan diagnose` does for inputs that cannot be read.
+    """  # noqa: D301 - click wants the character itself
+    from logscan import terminal
+    from logscan.times import zone_and_reference
+
+    if wanted is None and words and words[0] != "-" and not os.path.exists(words[0]) and not set("*?[") & set(words[0]):  # noqa: PTH110 - Path.exists raises for a name that is too long
+        wanted, words = words[0], words[1:]
+    minutes, latest = zone_and_reference(tz, reference)
+    (target,) = terminal.targets([output], format_, words)
+    if not words and not _piped():
+        problem = "there is no such file, and no input in which to look for a volume of that name"
+        if wanted is None:
+            raise click.UsageError("No input: name a file, or pipe a log")
+        raise LogscanError(wanted, problem, "logscan trace --help")
+
+    from logscan import rules, scan
+
+    options = scan.Options(year=year, zone=minutes, reference=latest, trace=True)
+    scanner = scan.Scanner(rules.load(rule_dirs), options)
+    interrupted = _read(scanner, words or ("-",), terminal.Progress(scanner, wanted=not no_progress))
+    report = scanner.report(interrupted=interrupted)
+    for error in scanner.errors():
+        complain(str(error))
+    chosen = _one_volume(scanner, wanted) if wanted is not None else None
+    terminal.write(scanner.trace(report, chosen), target, width=width, color=color)
+    ctx.exit(_status(report, "never"))
 
 
-@rules_group.command("schema")
-@_debug_option
-def rules_schema() -> None:
-    """Print the JSON Schema of a rule file, for editors."""
-    import json
-
-    from logscan import rules, terminal
-
-    terminal.stdout().write(json.dumps(rules.schema(), indent=2) + "\n")
-
-
-def _chosen(ruleset: RuleSet, ids: Sequence[str]) -> list[Any]:
-    """The rules of these ids, all if there are none.
+def _one_volume(scanner: Any, wanted: str) -> str:
+    """The name of the volume that *wanted* means.
 
     Raises:
-        LogscanError: for an id that no rule has.
+        LogscanError: it means none, or several.
     """
-    for one in ids:
-        if one not in ruleset.by_id:
-            import difflib
+    from logscan import timeline
 
-            near = difflib.get_close_matches(one, ruleset.by_id, 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "logscan rules list shows all ids"
-            raise LogscanError(one, "there is no such rule", hint)
-    return [ruleset.by_id[one] for one in dict.fromkeys(ids)] if ids else list(ruleset.rules)
+    volumes = scanner.volumes()
+    found = timeline.find(volumes, wanted)
+    if len(found) == 1:
+        return found[0]
+    called = {one.name: f"{one.name} ({one.namespace}/{one.pvc})" if one.pvc else one.name for one in volumes}
+    some = ", ".join([called[name] for name in found or called][:5])
+    if found:
+        raise LogscanError(wanted, f"{len(found)} volumes are meant by it", f"say more of the name: {some}")
+    known = f"the input tells of {some}" if called else "the input tells of no volume"
+    raise LogscanError(wanted, "there is no volume of that name in the input, and no such file", known)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> None:
-    from logscan import terminal
-    from logscan.report import table
-
-    table.write(terminal.stdout(), head, rows, width=width or terminal.width_of_terminal())
+cli.add_command(rules_group)

@@ -7,10 +7,11 @@ often comes later: another volume of the same share, a retry that succeeds.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from logscan import csi, match
+from logscan import csi, joins, match
 from logscan.calls import Tracker
 from logscan.facts import Facts, World, context_of, fill
 from logscan.incidents import Collector, Incident
@@ -20,11 +21,16 @@ from logscan.model import (
     Diagnosis,
     Evidence,
     Finding,
+    MountTried,
     Remedy,
     Rule,
     Severity,
     VolumeRef,
 )  # fmt: skip
+from logscan.volumes import is_claim
+
+if TYPE_CHECKING:  # reading exports costs 50 ms of a start, and most runs are given none
+    from logscan.weigh import Scales
 
 MAX_EVIDENCE = 5
 MAX_ALTERNATIVES = 4
@@ -62,25 +68,33 @@ class _Case:
     context: dict[str, str]
     symptoms: Counter[str]
     recovered: bool
+    proof: tuple[Evidence, ...] = ()  # beside the log: of exports and manifests
 
 
 # ---------------------------------------------------------------- the diagnosis
 
 
 def diagnose(
-    tracker: Tracker, collector: Collector, rules: Mapping[str, Rule], version: Mapping[str, str], end: int | None
+    tracker: Tracker,
+    collector: Collector,
+    rules: Mapping[str, Rule],
+    version: Mapping[str, str],
+    end: int | None,
+    scales: Scales | None = None,
 ) -> Verdicts:
     """Find the cause of each incident and fold those of one cause into one diagnosis.
 
     Args:
         version: the driver's version by input name; "" for inputs that do not tell.
         end: time of the last record of the log, µs since the epoch.
+        scales: what was given beside the logs: exports, manifests.
     """
+    joins.settle(collector, tracker.volumes, rules)
     world = World(tracker, collector, version, end)
     verdicts = Verdicts()
     cases: list[_Case] = []
     for incident in collector.incidents.values():
-        case = _judge(incident, world, rules, verdicts)
+        case = _judge(incident, world, rules, verdicts, scales)
         if case is not None:
             cases.append(case)
     cases, folded = _fold_symptoms(cases, rules)
@@ -90,7 +104,9 @@ def diagnose(
     return verdicts
 
 
-def _judge(incident: Incident, world: World, rules: Mapping[str, Rule], verdicts: Verdicts) -> _Case | None:
+def _judge(
+    incident: Incident, world: World, rules: Mapping[str, Rule], verdicts: Verdicts, scales: Scales | None
+) -> _Case | None:
     context = context_of(incident, world.tracker, world.version)
     held = {
         finding.rule.id: finding
@@ -108,7 +124,6 @@ def _judge(incident: Incident, world: World, rules: Mapping[str, Rule], verdicts
         elif incident.problems:
             verdicts.unknown.append(incident)
         return None
-    verdicts.matched += incident.problems
     beaten = match.explained(list(serious), rules)
     verdicts.folded.update(beaten)
     standing = [finding for rule_id, finding in serious.items() if rule_id not in beaten] or list(serious.values())
@@ -118,10 +133,23 @@ def _judge(incident: Incident, world: World, rules: Mapping[str, Rule], verdicts
     causes = [cause for cause in finding.rule.causes if match.holds(cause.when, facts)]
     if not causes:
         causes = [finding.rule.causes[-1]]
+    proof: tuple[Evidence, ...] = ()
+    names = _names(context, finding)
+    if scales is not None:
+        volume = world.tracker.volumes.known(incident.volume.name) if incident.volume else None
+        if weighed := scales.weigh(causes, incident.message, context, volume):
+            causes, proof = weighed.causes, weighed.proof
+        if not names.get("storageclass") and (name := scales.class_name(volume, context)):
+            names["storageclass"] = name
     verdicts.fired.setdefault(finding.rule.id, []).append((causes[0].category, finding.captures))
+    recovered = _recovered(incident, finding.rule, facts, world)
+    if recovered and incident.about is not None and causes[0].category in SYMPTOMS:
+        # Every claim waits a moment for its volume, and its pod for the claim.
+        world.collector.absorb(finding.rule.id, incident.records, incident.problems)
+        return None
+    verdicts.matched += incident.problems
     return _Case(
-        incident, finding.rule, finding, causes[0], causes[1:], _names(context, finding), symptoms,
-        _recovered(incident, finding.rule, facts, world),
+        incident, finding.rule, finding, causes[0], causes[1:], names, symptoms, recovered, proof,
     )  # fmt: skip
 
 
@@ -144,12 +172,12 @@ def _recovered(incident: Incident, rule: Rule, facts: Facts, world: World) -> bo
         return False
     if rule.resolved_by != "success":
         return facts.followed_by(rule.resolved_by, None)
-    if incident.call is not None and incident.call.outcome == "ok":
+    if (incident.call is not None and incident.call.outcome == "ok") or joins.healed(incident, world.tracker.volumes):
         return True
     volume = world.tracker.volumes.known(incident.volume.name) if incident.volume else None
     if volume is None:
         return False
-    method = incident.call.method if incident.call else ""
+    method = joins.method_of(incident)
     if "Snapshot" in method and incident.call is not None:
         method = f"{method} {incident.call.key}"
     ended = [volume.successes.get(method)] if method else list(volume.successes.values())
@@ -179,7 +207,7 @@ def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[
         rivals = by_volume[name] + by_path[case.context.get("path", "")] if name else by_volume[""]
         # A symptom that names nobody can only be held against all.
         if not name and case.cause.category in SYMPTOMS:
-            rivals = cases
+            rivals = [one for one in cases if not joins.strangers(case.incident, one.incident)]
         owner = _owner(case, rivals, rules)
         if owner is None:
             kept.append(case)
@@ -189,6 +217,14 @@ def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[
 
 
 def _owner(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> _Case | None:
+    owners = list(_owners(case, rivals, rules))
+    causes = [one for one in owners if one.cause.category not in SYMPTOMS] or owners
+    # An event whose volume is not known may be of any of several causes: which, is not to be guessed.
+    lost = case.incident.about is not None and case.incident.volume is None
+    return owners[0] if owners and not (lost and len({_fold_key(one) for one in causes}) > 1) else None
+
+
+def _owners(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> Iterator[_Case]:
     for other in rivals:
         if other is case or other.rule.id == case.rule.id:
             continue
@@ -196,8 +232,7 @@ def _owner(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> _
             # Two rules that explain each other: the first by id stands.
             if other.rule.id in match.symptoms_of(case.rule.id, rules) and case.rule.id < other.rule.id:
                 continue
-            return other
-    return None
+            yield other
 
 
 def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: World) -> list[Diagnosis]:
@@ -285,10 +320,12 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: World) -> Diagnos
         last_time=last,
         recovered=recovered,
         ongoing=not recovered and (last is None or world.end is None or world.end - last <= STILL_TRYING),
-        evidence=_evidence(everyone),
+        evidence=_evidence(everyone)
+        + tuple(dict.fromkeys(item for case in group for item in case.proof))[:MAX_EVIDENCE],
         explains=tuple(sorted(explains.items())),
         fixed_in=lead.rule.fixed_in,
         references=lead.rule.references,
+        mount=MountTried(names["source"], names.get("options")) if "source" in names else None,
     )
 
 
@@ -336,10 +373,10 @@ def _volumes(group: list[_Case], tracker: Tracker) -> tuple[VolumeRef, ...]:
             continue
         name = case.incident.volume.name
         known = tracker.volumes.known(name) or case.incident.volume
-        context = case.context
-        refs[name] = VolumeRef(
-            name, known.pvc, known.namespace, context.get("server", ""), context.get("share", ""), known.subdir
-        )
+        server, share = case.context.get("server", ""), case.context.get("share", "")
+        if name in refs and not server:  # an event that was folded in knows less
+            server, share = refs[name].server, share or refs[name].share
+        refs[name] = VolumeRef("" if is_claim(name) else name, known.pvc, known.namespace, server, share, known.subdir)
     return tuple(refs[name] for name in sorted(refs))
 
 

@@ -11,6 +11,7 @@ from logscan import csi
 from logscan.calls import Tracker
 from logscan.incidents import Collector, Incident
 from logscan.model import Finding
+from logscan.volumes import is_claim
 
 
 class World:
@@ -104,6 +105,9 @@ class Facts:
 
     def _component(self, _rest: str) -> str:
         return self._incident.origin.component
+
+    def _pod(self, _rest: str) -> str:
+        return self._incident.origin.pod
 
     def _role(self, _rest: str) -> str:
         if self._incident.role:
@@ -224,7 +228,7 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     values["options"] = options
     if volume is not None:
         values |= {
-            "volume": volume.name, "pvc": volume.pvc, "namespace": volume.namespace,
+            "volume": "" if is_claim(volume.name) else volume.name, "pvc": volume.pvc, "namespace": volume.namespace,
             "subdir": volume.subdir or (handle.subdir if handle else ""), "storageclass": volume.storage_class,
         }  # fmt: skip
     status = csi.parse_status(incident.message)
@@ -235,6 +239,7 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     values.setdefault("target", (call.target if call else "") or csi.subject_of(incident.message).target)
     values["node"] = incident.node or incident.origin.node
     values["pod"] = incident.origin.pod
+    values["namespace"] = values.get("namespace") or (incident.about or {}).get("namespace")
     values["component"] = incident.origin.component
     if version:
         values["driver_version"] = version.get(incident.origin.input) or version.get("")

@@ -104,14 +104,19 @@ _TOKEN = re.compile(
 )
 
 
+def tokens(pattern: str) -> list[tuple[str, str]]:
+    """(kind, text) of each part of a pattern: escape, class, open, close, quantifier, special or char."""
+    return [(token.lastgroup or "", token[0]) for token in _TOKEN.finditer(pattern)]
+
+
 def fixed_texts(pattern: str) -> list[str]:
     """Runs of characters that a match can hold; a literal inside one of them can occur in a match.
 
     A run goes on into and out of a group that is neither repeated nor a choice.
     """
-    tokens = [(token.lastgroup or "", token[0]) for token in _TOKEN.finditer(pattern)]
+    parts = tokens(pattern)
     stack: list[_Group] = [_Group("")]
-    for index, (kind, text) in enumerate(tokens):
+    for index, (kind, text) in enumerate(parts):
         group = stack[-1]
         if kind == "char":
             group.runs[-1] += text
@@ -121,7 +126,7 @@ def fixed_texts(pattern: str) -> list[str]:
             if not text.endswith(")") and not text.startswith("(?#"):
                 stack.append(_Group(text))
         elif kind == "close" and len(stack) > 1:
-            quantified = index + 1 < len(tokens) and tokens[index + 1][0] == "quantifier"
+            quantified = index + 1 < len(parts) and parts[index + 1][0] == "quantifier"
             _leave(stack.pop(), stack[-1], apart=quantified)
         elif kind == "quantifier":
             # It belongs to the last character alone.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from logscan import __version__, advise, csi, frames, klog, sources, unknown
+from logscan import __version__, advise, csi, events, frames, klog, sources, timeline, unknown
 from logscan.calls import Tracker
 from logscan.diagnose import Verdicts, diagnose
 from logscan.errors import SourceError
@@ -24,9 +25,17 @@ from logscan.model import (
     Rule,
     RuleTest,
     Severity,
+    Trace,
+    Volume,
 )  # fmt: skip
 from logscan.rules import RuleSet
 from logscan.sources import Source
+
+if TYPE_CHECKING:  # 50 ms of a start, for what most runs are not given
+    from logscan.weigh import Scales
+
+MAX_NODES = 1_000  # of one input
+MAX_EVIDENCE = 4 * 1024 * 1024  # bytes of an exports file or a manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class Options:
     year: int | None = None
     zone: int = 0  # minutes east of UTC of whoever wrote klog's stamps
     reference: int | None = None  # the latest time the log can have, µs since the epoch
+    trace: bool = False  # remember the lives of the volumes, see Scanner.trace
+    client: str | None = None  # the nodes' address as the NFS server sees it
 
 
 @dataclass(slots=True)
@@ -55,7 +66,10 @@ class _Input:
     components: Counter[str] = field(default_factory=Counter)
     framing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    hints: set[str] = field(default_factory=set)
+    nodes: set[str] = field(default_factory=set)
+    driver: bool = False  # the driver tells of its calls
+    requests: bool = False  # of how they began
+    orphans: int = 0  # failed calls without a request
 
     def version(self) -> tuple[str | None, str | None]:
         """The driver's version and how it is known."""
@@ -63,6 +77,12 @@ class _Input:
             return self.banner, "banner"
         span = csi.version_span(self.fingerprint.versions())
         return (span, "fingerprint") if span else (None, None)
+
+    def hints(self) -> tuple[str, ...]:
+        """What the input lacks, of model.HINTS."""
+        if not self.requests:
+            return ("no-requests",) if self.driver or self.components["nfs"] else ()
+        return ("starts-late",) if self.orphans else ()
 
 
 # Source files that only one program of the neighbourhood has.
@@ -99,9 +119,12 @@ class Scanner:
         self._engine = Engine(rules.rules)
         self._tracker = Tracker()
         self._collector = Collector()
+        self._timeline = timeline.Recorder() if self.options.trace else None
         self._inputs: list[_Input] = []
         self._errors: list[SourceError] = []
+        self.skipped: sources.Skipped = Counter()  # what open_sources passed over; to be handed to it
         self.verdicts: Verdicts | None = None
+        self._scales: Scales | None = None
 
     def read(self, source: Source | SourceError) -> None:
         """Read one input to its end; what cannot be read is reported, what was read before it counts."""
@@ -110,12 +133,19 @@ class Scanner:
             return
         state = _Input(source.name)
         self._inputs.append(state)
+        kind, chunks = self._recognise(source)
+        if kind is not None:
+            self._weigh_in(state, kind, b"".join(chunks))
+            return
         reference = self.options.reference or source.mtime or time.time_ns() // 1000
         deframer = frames.Deframer(source.name, reference=reference, zone=self.options.zone)
-        parser = klog.Parser(reference=reference, year=self.options.year, zone=self.options.zone, input=source.name)
+        parser = events.Reader(
+            klog.Parser(reference=reference, year=self.options.year, zone=self.options.zone, input=source.name),
+            reference=self.options.reference,
+        )
         tally = sources.Tally()
         try:
-            for number, offset, raw in sources.lines(source.chunks, tally):
+            for number, offset, raw in sources.lines(chunks, tally):
                 for line in deframer.feed(number, offset, raw):
                     for record in parser.feed(line):
                         self._record(state, record)
@@ -132,13 +162,58 @@ class Scanner:
             state.warnings = _warnings(tally, deframer.damaged)
             self.bytes += tally.bytes
 
+    @staticmethod
+    def _recognise(source: Source) -> tuple[str | None, Iterator[bytes]]:
+        """Whether an input is no log but evidence, by its content; and all its chunks."""
+        held: list[bytes] = []
+        size = 0
+        try:
+            for chunk in source.chunks:
+                held.append(chunk)
+                size += len(chunk)
+                if size > MAX_EVIDENCE or not _may_be_evidence(held[0]):
+                    return None, _chained(held, source.chunks, None)
+        except SourceError as error:
+            return None, _chained(held, (), error)
+        if not held:
+            return None, iter(())
+        from logscan import evidence
+
+        kind = evidence.recognise(b"".join(held).decode("utf-8", "replace"), source.name)
+        return kind, iter(held)
+
+    def evidence(self, name: str, kind: str, data: bytes) -> None:
+        """Take an exports listing or a manifest that the user named as such.
+
+        Args:
+            kind: "exports", "manifest" or another that logscan.evidence knows.
+        """
+        state = _Input(name)
+        self._inputs.append(state)
+        self._weigh_in(state, kind, data)
+
+    def _weigh_in(self, state: _Input, kind: str, data: bytes) -> None:
+        from logscan.weigh import Scales
+
+        if self._scales is None:
+            self._scales = Scales(self.options.client)
+        facts = self._scales.facts
+        errors, faults = len(facts.errors), len(facts.faults)
+        facts.read(kind, data.decode("utf-8", "replace"), state.name)
+        state.bytes, state.lines, state.framing = len(data), len(data.splitlines()), (kind,)
+        state.warnings = tuple(
+            [f"{error.place}: {error.problem}" for error in facts.errors[errors:]]
+            + [f"line {fault.line}: {fault.problem}" for _, fault in facts.faults[faults:] if fault.level != "note"]
+        )
+        self.bytes += len(data)
+
     def _record(self, state: _Input, record: Record) -> None:
         """One record: learn from it, match it, bind it to its call."""
         self.records += 1
         state.records += 1
         if record.kind == "text":
             state.unparsed += record.lines
-        else:
+        elif record.kind != "preamble":
             self._logged += 1
         if record.time is not None:
             if state.first_time is None or record.time < state.first_time:
@@ -151,9 +226,14 @@ class Scanner:
             state.fingerprint.see(file, record.source_line, record.message)
             if record.message.startswith(csi.BANNERS) and (version := csi.banner_version(record.message)) is not None:
                 state.banner = version
+            if record.message.startswith("GRPC "):
+                state.driver = True
+                state.requests = state.requests or record.message.startswith(("GRPC call: ", "GRPC request: "))
         component = record.origin.component or _FILES.get(file, "")
         if component:
             state.components[component] += 1
+        if record.origin.node and len(state.nodes) < MAX_NODES:
+            state.nodes.add(record.origin.node)
         findings = self._engine.match(record)
         call = self._tracker.feed(record)
         problem = record.severity is not None and record.severity >= Severity.WARNING
@@ -166,16 +246,29 @@ class Scanner:
             collector.add(record, findings, call)
         for one in ended:
             collector.end(one, *self._tracker.stream_of(one.origin))
+            # kubelet asks for statistics all the time, and the driver does not log that.
+            if one.outcome == "failed" and one.request is None and one.method != "NodeGetVolumeStats":
+                state.orphans += 1
+        if ended and self._timeline is not None:
+            start = self._tracker.starts[-1] if self._tracker.starts else None
+            restarted = start is not None and (start.input, start.line) == (record.origin.input, record.line)
+            for one in ended:
+                role, node = self._tracker.stream_of(one.origin)
+                self._timeline.add(one, role, node, until=record.time, restarted=restarted)
 
     def report(self, *, interrupted: bool = False) -> Report:
         """Diagnose what was read.  To be called once, when all inputs have been read."""
         self._tracker.close()
         for call in self._tracker.take_ended():
-            self._collector.end(call, *self._tracker.stream_of(call.origin))
+            role, node = self._tracker.stream_of(call.origin)
+            self._collector.end(call, role, node)
+            if self._timeline is not None:
+                last = next((one.last_time for one in self._inputs if one.name == call.origin.input), None)
+                self._timeline.add(call, role, node, until=last, restarted=False, over=True)
         self._collector.close()
         inputs = tuple(self._summary(state) for state in self._inputs)
         end = max((one.last_time for one in inputs if one.last_time is not None), default=None)
-        verdicts = diagnose(self._tracker, self._collector, self._rules.by_id, _versions(inputs), end)
+        verdicts = diagnose(self._tracker, self._collector, self._rules.by_id, _versions(inputs), end, self._scales)
         self.verdicts = verdicts
         unrecognised = unknown.cluster(verdicts.unknown)
         tracker, collector = self._tracker, self._collector
@@ -209,6 +302,19 @@ class Scanner:
         )  # fmt: skip
         return advise.complete(report)
 
+    def volumes(self) -> list[Volume]:
+        """The volumes that a trace can tell of; empty without ``Options.trace``."""
+        return self._timeline.volumes() if self._timeline is not None else []
+
+    def trace(self, report: Report, wanted: str | None = None) -> Trace:
+        """The lives of the volumes that *wanted* names (None: of the worst); *report* is that of this scanner.
+
+        Empty without ``Options.trace``.
+        """
+        recorder = self._timeline or timeline.Recorder()
+        trace = recorder.trace(__version__, tuple(self._tracker.starts), report.diagnoses, wanted)
+        return replace(trace, errors=report.errors, interrupted=report.interrupted)
+
     def errors(self) -> tuple[SourceError, ...]:
         """The inputs, or parts of them, that could not be read."""
         return tuple(self._errors)
@@ -221,17 +327,23 @@ class Scanner:
         """
         if self._tracker.total:
             return True
+        # A replica that waits for its lease does nothing that could go wrong.
+        if "lease-not-leader" in self._collector.benign and "lease-acquired" not in self._collector.benign:
+            return False
         components = {one.component for one in inputs if one.component}
         return self._logged > 0 and not components <= {"nfs", "liveness", "registrar"}
 
     def _summary(self, state: _Input) -> InputSummary:
         version, how = state.version()
-        component = state.components.most_common(1)
-        role = self._tracker.role(state.name)
+        component, tracker = state.components.most_common(), self._tracker
+        role, counted = tracker.role(state.name), tracker.by_input
         return InputSummary(
-            state.name, state.framing, component[0][0] if component else ("nfs" if role else None), role, version, how,
+            state.name, state.framing, component[0][0] if component else ("nfs" if role or state.driver else None), role, version, how,
             state.bytes, state.lines, state.records, state.unparsed, state.first_time, state.last_time,
             state.time_source, state.warnings,
+            components=tuple(name for name, _ in component), nodes=tuple(sorted(state.nodes | tracker.nodes(state.name))),
+            calls=(counted[state.name, "total"], counted[state.name, "failed"], counted[state.name, "hung"]),
+            hints=state.hints(),
         )  # fmt: skip
 
     def _truncated(self) -> Mapping[str, int] | None:
@@ -242,9 +354,29 @@ class Scanner:
             dropped["volumes without failure"] = self._tracker.volumes.evicted
         if self._collector.dropped:
             dropped["incidents"] = self._collector.dropped
+        for (place, what), count in sorted(self.skipped.items()):
+            if what != "directories":
+                dropped[f"{what} in {place}"] = count
         for rule_id, count in self._engine.timeouts.items():
             dropped[f"rule {rule_id} timed out"] = count
         return dropped or None
+
+
+# How exports files, their listings and manifests begin; most logs do not.
+_EVIDENCE = (b"/", b"#", b'"/', b"Export list", b"apiVersion", b"kind:", b"items:", b"---", b"- apiVersion", b"-")
+
+
+def _may_be_evidence(first: bytes) -> bool:
+    head = first.lstrip()
+    return head.startswith(_EVIDENCE) or (head.startswith(b"{") and b'"kind"' in first)
+
+
+def _chained(held: list[bytes], rest: Iterable[bytes], error: SourceError | None) -> Iterator[bytes]:
+    """What was looked at, what follows, and how it ended."""
+    yield from held
+    if error is not None:
+        raise error
+    yield from rest
 
 
 _DRIVER_FILES = frozenset({"utils.go", "nfs.go", "controllerserver.go", "nodeserver.go", "mount_linux.go"})

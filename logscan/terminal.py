@@ -6,15 +6,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO, TypeVar
 
 from logscan.errors import LogscanError
-from logscan.model import Report
-from logscan.report import WRITERS
+from logscan.model import Report, Trace
+from logscan.report import TRACE_WRITERS, WRITERS
 
 T = TypeVar("T")
 
@@ -63,13 +63,13 @@ def _target(value: str, format_: str) -> Target:
     return Target(name, path or "-")
 
 
-def write(report: Report, target: Target, *, width: int | None, color: str) -> None:
-    """Write the report: to standard output, or to a file that has either all of it or is as before.
+def write(report: Report | Trace, target: Target, *, width: int | None, color: str) -> None:
+    """Write a report or a trace: to standard output, or to a file that has either all of it or is as before.
 
     Raises:
         LogscanError: the file cannot be written.
     """
-    writer = WRITERS[target.format]
+    writer = _writer(report, target.format)
     if target.path == "-":
         out = stdout()
         writer(report, out, width=width or width_of_terminal(), color=colored(color, out))
@@ -92,6 +92,10 @@ def write(report: Report, target: Target, *, width: int | None, color: str) -> N
                 part.unlink(missing_ok=True)
     except OSError as error:
         raise LogscanError(target.path, f"cannot be written: {error.strerror or error}") from error
+
+
+def _writer(report: Report | Trace, format_: str) -> Callable[..., None]:
+    return TRACE_WRITERS[format_] if isinstance(report, Trace) else WRITERS[format_]
 
 
 def stdout() -> TextIO:

@@ -110,7 +110,9 @@ class Volumes:
     def _learn_claim(self, record: Record, fields: Mapping[str, str], namespace: str, claim: str) -> None:
         uid = fields.get("uid", "")
         text = "" if csi.names_source(record.message) else record.message
-        name = fields.get("volume") or (f"pvc-{uid}" if uid else csi.volume_in(text) if record.kind != "preamble" else "")
+        name = fields.get("volume") or (
+            f"pvc-{uid}" if uid else csi.volume_in(text) if record.kind != "preamble" else ""
+        )
         if not name:
             return
         volume = self.get(name)

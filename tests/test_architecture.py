@@ -17,14 +17,15 @@ MAX_LINES = 600
 
 RULES = {"rulefile", "rulereader", "rulewhen", "rulelint", "ruledoc", "vocabulary", "yamltree"}
 BELOW_SCAN = {
-    "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "csi", "rpc", "volumes", "calls",
-    "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise",
+    "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "events", "csi", "rpc", "volumes", "calls",
+    "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "weigh",
 }  # fmt: skip
 
 # Imports go down only, and siblings know each other through model.  A module that is not here fails the test:
 # whoever adds one says what it may know.
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # logscan/__init__.py
+    "__main__": {"cli"},
     "model": set(),
     "errors": set(),
     # bytes to lines to records
@@ -34,6 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shippers": {"model", "stamps"},
     "frames": {"model", "errors", "shippers", "stamps"},
     "klog": {"model", "errors", "stamps"},
+    "eventrows": {"model", "stamps"},
+    "describe": {"model"},
+    "events": {"model", "errors", "eventrows", "describe", "yamltree"},
     # what the driver means
     "csi": {"model", "errors"},
     "rpc": {"model", "csi"},
@@ -49,31 +53,62 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ruledoc": {"model", "rulefile", "rulereader", "vocabulary"},
     "rules": {"model", "errors", *RULES},
     "match": {"model", "errors", "csi"},
-    "incidents": {"model", "csi", "match"},
-    "facts": {"model", "csi", "calls", "incidents"},
-    "diagnose": {"model", "csi", "match", "calls", "incidents", "facts"},
-    "unknown": {"model", "incidents"},
+    "incidents": {"model", "csi", "match", "shapes"},
+    "joins": {"model", "match", "incidents", "volumes"},
+    # what was given beside the logs
+    "exportclients": set(),
+    "exportoptions": set(),
+    "exportlint": {"exportclients", "exportoptions"},
+    "exports": {"errors", "exportclients", "exportlint", "exportoptions"},
+    "manifests": {"errors"},
+    "predictor": {"csi", "exportclients", "exportoptions", "exports"},
+    "evidence": {"errors", "csi", "exportclients", "exportoptions", "exports", "manifests", "predictor"},
+    "foretell": {"evidence", "manifests", "predictor"},
+    "report.predict": {"report.safe"},
+    "weigh": {"model", "csi", "evidence", "predictor"},
+    "facts": {"model", "csi", "calls", "incidents", "volumes"},
+    "diagnose": {"model", "csi", "match", "calls", "incidents", "joins", "facts", "volumes", "weigh"},
+    "unknown": {"model", "csi", "incidents", "shapes"},
+    "shapes": set(),
     "advise": {"model"},
+    "timeline": {"model"},
     "scan": BELOW_SCAN,
     # A writer is a function of the Report alone.
     "report.safe": {"model"},
     "report.page": {"model", "report.safe"},
     "report.table": {"model", "report.safe"},
-    "report.text": {"model", "report.safe", "report.page"},
+    "report.words": {"model"},
+    "report.text": {"model", "report.safe", "report.page", "report.words"},
+    "report.trace": {"model", "report.safe", "report.page", "report.words"},
     "report.json_v1": {"model", "report.safe"},
-    "report": {"model", "report.text", "report.json_v1"},
+    "report.trace_v1": {"model", "report.json_v1"},
+    "report": {"model", "report.text", "report.json_v1", "report.trace", "report.trace_v1"},
+    # tools for who writes rules
+    "coverage": {"errors", "rules", "scan", "sources", "report.table"},
+    "ruledraft": {"model", "errors", "match", "rulefile", "rules", "scan", "sources", "unknown"},
+    "rulemanual": {"model", "ruledoc", "rules"},
+    "ruletests": {"model", "errors", "rules", "scan", "report.table"},
+    "whynot": {
+        "model", "errors", "facts", "incidents", "match", "ruledoc", "rulelint", "rules", "scan", "sources",
+        "report.safe",
+    },
     # the edge
+    "edge": {"report.safe"},
+    "rulescli": {
+        "edge", "errors", "sources", "rules", "coverage", "ruledraft", "rulemanual", "ruletests", "whynot",
+        "report.table", "terminal",
+    },
     "terminal": {"model", "errors", "report"},
     "times": {"model", "errors"},
-    "cli": {"model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "times"},
+    "cli": {"edge", "rulescli", "evidence", "foretell", "report.predict", "model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "timeline", "times"},
 }  # fmt: skip
 
 # Each dependency has one home.
 HOMES: dict[str, set[str]] = {
-    "click": {"cli"},
+    "click": {"cli", "edge", "rulescli"},
     "click_default_group": {"cli"},
-    "yaml": {"yamltree", "rules", "rulefile"},
-    "regex": {"match", "rules", "rulefile", "rulereader"},
+    "yaml": {"yamltree", "rules", "rulefile", "manifests"},
+    "regex": {"match", "rules", "rulefile", "rulereader", "whynot"},
     "ahocorasick_rs": {"match"},
     "zstandard": {"sources", "unpack"},
     "pyarrow": {"columns"},

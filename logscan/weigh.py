@@ -1,0 +1,156 @@
+"""Weigh the causes of a failure against what the server exports and what the cluster's manifests say.
+
+One text of mount.nfs or of mkdir has several causes.  Where the exports are
+known, what the mount had to meet is known too: if that is what was met, its
+cause is the one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from logscan import csi, evidence
+from logscan.model import Cause, Evidence, Remedy, Volume
+from logscan.predictor import Prediction
+
+# What exports can explain; all else is the network's, the node's or the disk's.
+_EXPLAINED = frozenset({"EROFS", "EACCES", "EPERM", "ENOENT", "STATD"})
+
+
+# What only finds out the share, or fetches the class that is corrected already.
+_NOT_NEEDED = ("showmount ", "kubectl get storageclass ", "kubectl get sc ")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The causes in their new order, and the lines that decided."""
+
+    causes: list[Cause]
+    proof: tuple[Evidence, ...]
+
+
+class Scales:
+    """Everything that was given beside the logs; ``client`` is the node's address where it is known."""
+
+    def __init__(self, client: str | None = None) -> None:
+        self.facts = evidence.Facts()
+        self.client = client
+        self._predicted: dict[tuple[str, str, str, str, str], Prediction] = {}
+
+    def class_name(self, volume: Volume | None, names: Mapping[str, str]) -> str:
+        """The StorageClass of a volume, "" where the manifests do not tell."""
+        found = None
+        if volume is not None:
+            found = self.facts.class_of_volume(volume.name, (volume.namespace, volume.pvc))
+        found = found or self.facts.class_of(names.get("server", ""), names.get("share", ""))
+        return found.name if found else ""
+
+    def weigh(
+        self, causes: Sequence[Cause], message: str, names: Mapping[str, str], volume: Volume | None
+    ) -> Weighed | None:
+        """Put the cause first that the exports prove; None where they say nothing of this failure.
+
+        Args:
+            causes: those that the log leaves, the likeliest first.
+            message: what the driver logged.
+            names: server, share, options … as for templates.
+        """
+        met, stage = observed(message)
+        server, share = names.get("server", ""), names.get("share", "")
+        if met not in _EXPLAINED or not server or not share:
+            return None
+        found = next((one for one in _chain(self._predict(names, volume)) if _fits(one, met, stage)), None)
+        if found is None:
+            return None
+        known = next((cause for cause in causes if cause.category == found.category), None)
+        cause = known or Cause(found.category, found.why[0] if found.why else found.category)
+        cause = replace(
+            cause,
+            confidence="medium" if found.confidence == "low" else "high",
+            remedy=self._remedy(cause.remedy, found, names, volume),
+        )
+        proof: tuple[Evidence, ...] = ()
+        if (entry := found.entry) is not None:
+            text = f"{entry.path} {entry.client}({','.join(entry.options.stated)})"
+            proof = (Evidence(entry.source, entry.line, entry.line, text),)
+        return Weighed([cause, *(other for other in causes if other is not known)], proof)
+
+    def _predict(self, names: Mapping[str, str], volume: Volume | None) -> Prediction:
+        given = self.facts.storage_classes.get(self.class_name(volume, names))
+        parameters = dict(given.parameters) if given else {}
+        parameters |= {key.lower(): value for key, value in volume.parameters.items()} if volume else {}
+        key = (
+            names["server"],
+            names["share"],
+            names.get("options", ""),
+            parameters.get("subdir", ""),
+            parameters.get("mountpermissions", ""),
+        )
+        if key not in self._predicted:
+            server, share, options, subdir, permissions = key
+            self._predicted[key] = evidence.predict(
+                self.facts, server, share, options, client=self.client, subdir=subdir, mount_permissions=permissions
+            )
+        return self._predicted[key]
+
+    def _remedy(self, base: Remedy, found: Prediction, names: Mapping[str, str], volume: Volume | None) -> Remedy:
+        summary, manifest, steps = base.summary, base.manifest, list(base.steps)
+        if found.share_right is not None:
+            summary = f'Set the StorageClass parameter share to "{found.share_right}".'
+            name = self.class_name(volume, names)
+            manifest = evidence.corrected_manifest(
+                self.facts, name or (names["server"], names["share"]), found.share_right
+            )
+            if manifest is not None:
+                base = replace(base, commands=tuple(one for one in base.commands if not one.startswith(_NOT_NEEDED)))
+                steps = [
+                    "Save the corrected manifest below as storageclass.yaml; the class cannot be changed in place.",
+                    *(step for step in steps if step.startswith(("Existing ", "A Pending "))),
+                ]
+        elif found.candidates:
+            steps.insert(0, f"The server exports {', '.join(found.candidates[:5])}: one of them is meant.")
+        line = evidence.exports_fix(found, self.facts, names["server"], client=self.client)
+        if line is not None:
+            steps.insert(0, f"In /etc/exports the line should be: {line}")
+        if found.next_fault is not None and found.next_fault.why:
+            steps.append(
+                f"Mending this will show the next fault ({found.next_fault.category}): {found.next_fault.why[0]}"
+            )
+        return replace(base, summary=summary, manifest=manifest, steps=tuple(steps))
+
+
+def observed(message: str) -> tuple[str, str]:
+    """What a failure met, as errno and stage ("mount", "write", "chmod").
+
+    "STATD" is the complaint of the NFSv3 fallback, behind which the true error hides.
+    """
+    status = csi.parse_status(message)
+    text = status.innermost if status else message
+    if "access denied by server" in text:
+        return "EACCES", "mount"
+    errno = csi.errno_in(text)
+    if "ount failed: exit status" in text or "mount.nfs" in text:
+        return ("STATD" if not errno and "rpc.statd" in text else errno), "mount"
+    if "mkdir " in text:
+        return errno, "write" if csi.parse_path(csi.subject_of(text).target).where == "share" else ""
+    # v4.13.3 and newer log a refused chmod as the bare errno.
+    return errno, "chmod" if "chmod" in text or text.lower() in csi.ERRNOS else ""
+
+
+def _chain(first: Prediction) -> Iterator[Prediction]:
+    """What is met first, what would be met where an assumption fails, what comes after."""
+    yield first
+    if first.unless is not None:
+        yield first.unless
+    yield from first.alternatives
+    after = first.next_fault
+    while after is not None:
+        yield after
+        after = after.next_fault
+
+
+def _fits(one: Prediction, met: str, stage: str) -> bool:
+    if one.category in {"healthy", "insufficient-evidence"} or one.stage != stage:
+        return False
+    return met in ("STATD", one.outcome) or met in one.equally

@@ -1,0 +1,146 @@
+"""With the exports and the StorageClass beside the log: the cause that they prove comes first."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmarks.recordings import RECORDINGS
+from logscan import rules
+from logscan.model import Report, Severity
+from logscan.scan import Options, Scanner
+from logscan.sources import Source, open_sources
+from logscan.weigh import observed
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+# Category that comes first, and the share that the corrected StorageClass must have.
+SCENARIOS = {
+    "S01-seed-share-root": ("wrong-share-path", "/home/ubuntu/nfs"),
+    "S01b-share-root-nfsvers3": ("path-not-exported", "/home/ubuntu/nfs"),
+    "S01d-fsid0-share-root-healthy": (None, None),
+    "S01e-share-parent-of-export": ("wrong-share-path", "/home/ubuntu/nfs"),
+    "S01v0-seed-no-v-flag": ("wrong-share-path", None),  # without -v the log does not tell the share
+    "S01v2-seed-verbosity-2": ("wrong-share-path", "/home/ubuntu/nfs"),
+    "S03-export-ro": ("export-read-only", None),
+    "S04-root-squash": ("root-squash", None),
+    "S04b-root-squash-chmod": ("chmod-not-permitted", None),
+    "S05-all-squash-anonuid": ("root-squash", None),
+    "S06a-share-not-exported": ("path-not-exported", None),
+    "S06b-share-does-not-exist": ("path-not-exported", None),
+    "S06c-missing-dir-below-export": ("path-missing-on-server", None),
+    "S07-client-not-allowed": ("client-not-allowed", None),
+    "S09a-nfsd-not-running": ("server-refused", None),
+    "S09c-v3-rpcbind-down": ("server-refused", None),
+    "S09d-dns-nxdomain": ("dns", None),
+    "S09d2-dns-resolver-unreachable": ("dns", None),
+    "S10b-server-v4-only": ("nfs-version-mismatch", None),
+    "S10c-server-no-4.2": ("nfs-version-mismatch", None),
+    "S11a-bad-mount-options": ("bad-mount-option", None),
+    "S11b-v3-no-statd": ("statd-missing", None),
+    "S12-mount-helper-missing": ("mount-helper-missing", None),
+    "S20a-mixed-two-causes": ("root-squash", None),
+}
+
+
+@cache
+def loaded() -> rules.RuleSet:
+    return rules.load()
+
+
+def diagnose(*paths: Path, client: str | None = None) -> Report:
+    scanner = Scanner(loaded(), Options(year=2026, client=client))
+    for source in open_sources([str(path) for path in paths]):
+        scanner.read(source)
+    return scanner.report()
+
+
+def test_every_recording_is_weighed():
+    assert {path.parent.name for path in RECORDINGS.glob("*/truth.yaml")} == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("client", [None, "192.168.59.22"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_with_exports_and_class_the_right_cause_comes_first(name, client):
+    folder = RECORDINGS / name
+    report = diagnose(
+        *(folder / file for file in ("controller.log", "node.log", "exports", "storageclass.yaml")), client=client
+    )
+    category, share = SCENARIOS[name]
+    real = [one for one in report.diagnoses if one.severity > Severity.INFO]
+    if category is None:
+        assert report.verdict == "healthy"
+        return
+    assert real[0].category == category
+    if share is not None:
+        assert len(real) == 1
+        manifest = real[0].remedy.manifest
+        assert manifest is not None
+        assert f"share: {share}\n" in manifest
+        assert share in real[0].remedy.summary
+
+
+def test_the_flagship_with_its_exports_and_class_gives_the_corrected_class():
+    report = diagnose(*(SAMPLES / f"readonly-share.{end}" for end in ("log", "exports", "storageclass.yaml")))
+    (one,) = report.diagnoses
+    assert (one.category, one.confidence) == ("wrong-share-path", "high")
+    assert one.remedy.manifest is not None
+    assert "share: /home/ubuntu/nfs" in one.remedy.manifest
+    assert any(item.input.endswith(".exports") for item in one.evidence)
+    assert any("nfs-csi" in command for command in one.remedy.commands)
+
+
+def test_evidence_is_known_by_its_content_whatever_its_name_and_order():
+    texts = {
+        "a.txt": (SAMPLES / "readonly-share.exports").read_text(),
+        "b.txt": (SAMPLES / "readonly-share.log").read_text(),
+    }
+    for names in (["a.txt", "b.txt"], ["b.txt", "a.txt"]):
+        scanner = Scanner(loaded(), Options(year=2026))
+        for name in names:
+            scanner.read(Source(name=name, mtime=None, chunks=iter([texts[name].encode()])))
+        (one,) = scanner.report().diagnoses
+        assert "/home/ubuntu/nfs" in one.remedy.summary
+
+
+def test_exports_alone_are_no_log():
+    report = diagnose(SAMPLES / "readonly-share.exports")
+    assert report.verdict == "not-enough-evidence"
+    assert report.inputs[0].framing == ("exports",)
+
+
+def test_a_fault_in_the_exports_is_a_warning_of_that_input():
+    scanner = Scanner(loaded())
+    scanner.evidence("exports", "exports", b"/a *(rw,bogus)\n/b *(rw)\n")
+    assert any("line 1" in warning for warning in scanner.report().inputs[0].warnings)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("mkdir /tmp/pvc-1/pvc-1: read-only file system", ("EROFS", "write")),
+        ("mkdir /tmp/pvc-1: read-only file system", ("EROFS", "")),
+        (
+            "mount failed: exit status 32\nOutput: mount.nfs: access denied by server while mounting s:/x",
+            ("EACCES", "mount"),
+        ),
+        (
+            "mount failed: exit status 32\nOutput: mount.nfs: rpc.statd is not running but is required",
+            ("STATD", "mount"),
+        ),
+        (
+            (
+                "mount failed: exit status 32\nOutput: mount.nfs: rpc.statd is not running\n"
+                "mount.nfs: mounting s:/x failed, reason given by server: No such file or directory"
+            ),
+            ("ENOENT", "mount"),
+        ),
+        ("rpc error: code = Internal desc = operation not permitted", ("EPERM", "chmod")),
+        ("chmod /var/lib/kubelet/x: operation not permitted", ("EPERM", "chmod")),
+        ("mount failed: exit status 32\nOutput: mount.nfs: Connection refused", ("ECONNREFUSED", "mount")),
+    ],
+)
+def test_what_a_failure_met_by_its_words(message, expected):
+    assert observed(message) == expected
