@@ -144,3 +144,89 @@ def test_a_fault_in_the_exports_is_a_warning_of_that_input():
 )
 def test_what_a_failure_met_by_its_words(message, expected):
     assert observed(message) == expected
+
+
+FIVE = RECORDINGS.parent / "cases" / "events-fan-out.yaml"
+
+
+def fan_out() -> dict[str, str]:
+    """The flagship as a user would gather it: pod, claim, provisioner, controller; and the server's exports."""
+    import yaml
+
+    case = yaml.safe_load(FIVE.read_text())
+    files = dict(case["files"])
+    for sample in case["samples"]:
+        files[sample] = (SAMPLES / sample).read_text()
+    return {**files, "exports": (SAMPLES / "readonly-share.exports").read_text()}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_five_inputs_of_the_flagship_are_one_diagnosis(reverse):
+    files = list(fan_out().items())
+    scanner = Scanner(loaded(), Options(year=2026))
+    for name, text in reversed(files) if reverse else files:
+        scanner.read(Source(name=name, mtime=None, chunks=iter([text.encode()])))
+    report = scanner.report()
+    real = [one for one in report.diagnoses if one.severity > Severity.INFO]
+    assert [one.category for one in real] == ["wrong-share-path"]
+    assert "/home/ubuntu/nfs" in real[0].remedy.summary
+
+
+def test_predict_needs_no_log(capsys):
+    from logscan.cli import run
+
+    exports, manifest = (str(SAMPLES / f"readonly-share.{end}") for end in ("exports", "storageclass.yaml"))
+    assert run(["predict", "--exports", exports, "--storageclass", manifest]) == 1
+    out = capsys.readouterr().out
+    assert "wrong-share-path" in out
+    assert "share: /home/ubuntu/nfs" in out
+    assert run(["predict", "--exports", exports, "--storageclass", manifest, "--format", "json"]) == 1
+    import json
+
+    (entry,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert (entry["name"], entry["outcome"], entry["share_right"]) == ("nfs-csi", "EROFS", "/home/ubuntu/nfs")
+
+
+def test_predict_says_that_a_right_class_should_work(tmp_path, capsys):
+    from logscan.cli import run
+
+    text = (SAMPLES / "readonly-share.storageclass.yaml").read_text().replace('share: "/"', "share: /home/ubuntu/nfs")
+    (tmp_path / "class.yaml").write_text(text)
+    exports = str(SAMPLES / "readonly-share.exports")
+    assert run(["predict", "--exports", exports, "--storageclass", str(tmp_path / "class.yaml")]) == 0
+    assert "should work" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["predict"], 2),
+        (["predict", "--exports", "gone", "--storageclass", "gone"], 3),
+        (["predict", "--exports", "{exports}", "--storageclass", "{exports}"], 3),
+        (["{log}", "--exports", "{exports}", "--storageclass", "{manifest}"], 0),
+        (["{log}", "--exports", "gone"], 3),
+        (["{log}", "--exports", "{exports}", "--client", "10.0.0.7", "--fail-on", "error"], 1),
+    ],
+)
+def test_evidence_on_the_command_line(arguments, status, capsys):
+    from logscan.cli import run
+
+    places = {
+        "log": SAMPLES / "readonly-share.log",
+        "exports": SAMPLES / "readonly-share.exports",
+        "manifest": SAMPLES / "readonly-share.storageclass.yaml",
+    }
+    assert run([argument.format(**places) for argument in arguments]) == status
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    if status in {2, 3}:
+        assert captured.err.startswith(("logscan: error: ", "Usage"))
+
+
+@pytest.mark.parametrize("text", ["'", "{", "kind: [", "/a *(rw", "\x00", "- - - -\n" * 50])
+def test_odd_evidence_never_stops_a_diagnosis(text):
+    scanner = Scanner(loaded(), Options(year=2026))
+    scanner.evidence("exports", "exports", text.encode())
+    scanner.evidence("class.yaml", "manifest", text.encode())
+    scanner.read(Source(name="log", mtime=None, chunks=iter([(SAMPLES / "readonly-share.log").read_bytes()])))
+    assert scanner.report().diagnoses[0].category == "wrong-share-path"
