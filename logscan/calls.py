@@ -238,7 +238,8 @@ class Tracker:
             call = self._failing(stream, record, status)
         call.code, call.message, call.end = status.code, status.innermost, record.time
         # One of N: its end waits until the others' ends have told whose it is.
-        if call.candidates == 1 and call.outcome == "open":
+        if call.outcome == "open" and not any(call is failure for failure, _ in stream.ambiguous):
+            call.candidates = 1
             self._finish(stream, call, "failed", record)
         return call
 

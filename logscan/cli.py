@@ -336,7 +336,7 @@ def predict(
       3    a file could not be read
     """  # noqa: D301 - click wants the character itself
     from logscan import evidence, terminal
-    from logscan.foretell import foretell
+    from logscan.evidence.foretell import foretell
     from logscan.report import predict as writer
 
     if not exports or not manifests:

@@ -30,7 +30,7 @@ from logscan.model import (
 from logscan.volumes import is_claim
 
 if TYPE_CHECKING:  # reading exports costs 50 ms of a start, and most runs are given none
-    from logscan.weigh import Scales
+    from logscan.evidence.weigh import Scales
 
 MAX_EVIDENCE = 5
 MAX_ALTERNATIVES = 4

@@ -155,8 +155,8 @@ def take_announced(announced: deque[tuple[str, Record]], methods: frozenset[str]
 
 def failing(calls: Iterable[Call], target: str, text: str) -> Call | None:
     """Which of the *calls* on what an error names ended with its *text*, which is about the path *target*."""
-    found = [call for call in calls if call.outcome == "open"]
-    found = same_side(found, target) or found
+    # A path in the controller's working directory is never a node's, nor the other way round.
+    found = same_side([call for call in calls if call.outcome == "open"], target)
     method = method_of_text(text)
     found = [call for call in found if call.method == method] or found
     if "already exists" in text and found:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from logscan.errors import RulesError
 from logscan.model import Cause, Condition, Remedy, Rule, Severity, Signature, Test
-from logscan.vocabulary import CATEGORIES, FIELDS, TEMPLATE_NAMES, FieldInfo, suggest
+from logscan.rulebook.vocabulary import CATEGORIES, FIELDS, TEMPLATE_NAMES, FieldInfo, suggest
 
 if TYPE_CHECKING:
-    from logscan.rulereader import Fault, RuleFile
+    from logscan.rulebook.rulereader import Fault, RuleFile
 
 __all__ = [
     "CATEGORIES", "FIELDS", "PACK", "TEMPLATE_NAMES", "FieldInfo", "RuleSet", "builtin_directory", "explain", "lint",
@@ -95,8 +95,8 @@ def parse(text: str, path: str) -> Rule:
     Raises:
         RulesError: with all its faults.
     """
-    from logscan.rulefile import read_rule_file
-    from logscan.rulereader import Fault
+    from logscan.rulebook.rulefile import read_rule_file
+    from logscan.rulebook.rulereader import Fault
 
     file = read_rule_file(text, path, stem=Path(path).stem)
     faults = file.errors()
@@ -117,7 +117,7 @@ def lint(user_dirs: Sequence[Path] = (), *, builtin: bool = True) -> list[Fault]
     Args:
         builtin: report on the built-in rules too, not only on the user's.
     """
-    from logscan import rulelint
+    from logscan.rulebook import rulelint
 
     shipped = _read_directory(builtin_directory(), "rules")
     layers = [_read_directory(Path(path), str(path)) for path in user_dirs]
@@ -130,14 +130,14 @@ def lint(user_dirs: Sequence[Path] = (), *, builtin: bool = True) -> list[Fault]
 
 def explain(rule: Rule) -> str:
     """A page about one rule, as plain text."""
-    from logscan import ruledoc
+    from logscan.rulebook import ruledoc
 
     return ruledoc.explain(rule)
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a rule file, for editors."""
-    from logscan import ruledoc
+    from logscan.rulebook import ruledoc
 
     return ruledoc.schema()
 
@@ -156,7 +156,7 @@ def _read_directory(directory: Path, shown: str, *, patterns: bool = True) -> li
         shown: the directory's name in places.
         patterns: compile the regular expressions.
     """
-    from logscan.rulereader import Fault, RuleFile
+    from logscan.rulebook.rulereader import Fault, RuleFile
 
     try:
         if directory.is_file():
@@ -170,9 +170,9 @@ def _read_directory(directory: Path, shown: str, *, patterns: bool = True) -> li
 
 
 def _read_file(path: Path, shown: str, *, patterns: bool) -> RuleFile:
-    from logscan.rulefile import read_rule_file
-    from logscan.rulereader import Fault, RuleFile
-    from logscan.yamltree import MAX_TEXT
+    from logscan.rulebook.rulefile import read_rule_file
+    from logscan.rulebook.rulereader import Fault, RuleFile
+    from logscan.rulebook.yamltree import MAX_TEXT
 
     try:
         with path.open("rb") as stream:
@@ -226,7 +226,7 @@ def _combine(
 
 
 def _unknown(file: RuleFile, ids: list[str]) -> list[Fault]:
-    from logscan.rulereader import Fault
+    from logscan.rulebook.rulereader import Fault
 
     return [
         Fault(reference.place, f'there is no rule "{reference.rule_id}"', suggest(reference.rule_id, ids, "rules"))
@@ -236,7 +236,7 @@ def _unknown(file: RuleFile, ids: list[str]) -> list[Fault]:
 
 
 def _doubled(file: RuleFile, owners: dict[str, str]) -> list[Fault]:
-    from logscan.rulereader import Fault
+    from logscan.rulebook.rulereader import Fault
 
     assert file.rule is not None
     owner = owners.setdefault(file.rule.id, file.path)

@@ -73,7 +73,8 @@ def rules_test(
 
     Goes on after a failure. Exits with 1 if a test fails or a rule has none.
     """
-    from logscan import rules, ruletests
+    from logscan import rules
+    from logscan.rulebook import ruletests
 
     ruleset = rules.load(rule_dirs, tests=True)
     outcomes = ruletests.run(_chosen(ruleset, ids), ruleset)
@@ -97,7 +98,8 @@ def rules_coverage(
     Renders each message of level W, E and F as the driver logs it, and reads it.
     Exits with 1 if one has neither a rule nor a reason.
     """
-    from logscan import coverage, rules
+    from logscan import rules
+    from logscan.rulebook import coverage
 
     measured = coverage.measure(rules.load(rule_dirs), release)
     _write(file, partial(coverage.WRITERS[format_], measured), width)
@@ -115,7 +117,8 @@ def rules_why_not(
     ctx: click.Context, rule_id: str, logs: tuple[str, ...], rule_dirs: tuple[Path, ...], width: int | None
 ) -> None:
     """Tell which condition of the rule ID fails on LOG, or that it fires."""
-    from logscan import rules, whynot
+    from logscan import rules
+    from logscan.rulebook import whynot
     from logscan.sources import open_sources
 
     ruleset = rules.load(rule_dirs)
@@ -143,7 +146,8 @@ def rules_draft(
     It loads and its tests pass; the cause and the remedy are yours to say.
     Save it as ID.yaml in a directory for --rules.
     """
-    from logscan import ruledraft, rules
+    from logscan import rules
+    from logscan.rulebook import ruledraft
     from logscan.sources import open_sources
 
     drafted, errors = ruledraft.draft(cluster, rules.load(rule_dirs), open_sources(logs), rule_id=rule_id)
@@ -159,7 +163,8 @@ def rules_draft(
 @debug_option
 def rules_doc(file: str, rule_dirs: tuple[Path, ...]) -> None:
     """Print all rules as one page of Markdown; docs/rules.md is made so."""
-    from logscan import rulemanual, rules
+    from logscan import rules
+    from logscan.rulebook import rulemanual
 
     page = rulemanual.page(rules.load(rule_dirs))
     _write(file, lambda out, **_: out.write(page), None)

@@ -32,7 +32,7 @@ from logscan.rules import RuleSet
 from logscan.sources import Source
 
 if TYPE_CHECKING:  # 50 ms of a start, for what most runs are not given
-    from logscan.weigh import Scales
+    from logscan.evidence.weigh import Scales
 
 MAX_NODES = 1_000  # of one input
 MAX_EVIDENCE = 4 * 1024 * 1024  # bytes of an exports file or a manifest
@@ -193,7 +193,7 @@ class Scanner:
         self._weigh_in(state, kind, data)
 
     def _weigh_in(self, state: _Input, kind: str, data: bytes) -> None:
-        from logscan.weigh import Scales
+        from logscan.evidence.weigh import Scales
 
         if self._scales is None:
             self._scales = Scales(self.options.client)

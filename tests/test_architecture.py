@@ -15,10 +15,18 @@ PACKAGE = ROOT / "logscan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 600
 
-RULES = {"rulefile", "rulereader", "rulewhen", "rulelint", "ruledoc", "vocabulary", "yamltree"}
+RULES = {
+    "rulebook.rulefile",
+    "rulebook.rulereader",
+    "rulebook.rulewhen",
+    "rulebook.rulelint",
+    "rulebook.ruledoc",
+    "rulebook.vocabulary",
+    "rulebook.yamltree",
+}
 BELOW_SCAN = {
     "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "events", "csi", "rpc", "volumes", "calls",
-    "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "weigh",
+    "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "evidence.weigh",
 }  # fmt: skip
 
 # Imports go down only, and siblings know each other through model.  A module that is not here fails the test:
@@ -26,6 +34,7 @@ BELOW_SCAN = {
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # logscan/__init__.py
     "__main__": {"cli"},
+    "rulebook": set(),
     "model": set(),
     "errors": set(),
     # bytes to lines to records
@@ -35,39 +44,39 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shippers": {"model", "stamps"},
     "frames": {"model", "errors", "shippers", "stamps"},
     "klog": {"model", "errors", "stamps"},
-    "eventrows": {"model", "stamps"},
-    "describe": {"model"},
-    "events": {"model", "errors", "eventrows", "describe", "yamltree"},
+    "events.eventrows": {"model", "stamps"},
+    "events.describe": {"model"},
+    "events": {"model", "errors", "events.eventrows", "events.describe", "rulebook.yamltree"},
     # what the driver means
     "csi": {"model", "errors"},
     "rpc": {"model", "csi"},
     "volumes": {"model", "csi"},
     "calls": {"model", "errors", "csi", "rpc", "volumes"},
     # rules, and what they hit
-    "vocabulary": {"model"},
-    "yamltree": {"errors"},
-    "rulereader": {"model", "errors", "vocabulary", "yamltree"},
-    "rulewhen": {"model", "errors", "rulereader", "vocabulary", "yamltree"},
-    "rulefile": {"model", "errors", "rulereader", "rulewhen", "vocabulary", "yamltree"},
-    "rulelint": {"model", "errors", "rulereader", "vocabulary"},
-    "ruledoc": {"model", "rulefile", "rulereader", "vocabulary"},
+    "rulebook.vocabulary": {"model"},
+    "rulebook.yamltree": {"errors"},
+    "rulebook.rulereader": {"model", "errors", "rulebook.vocabulary", "rulebook.yamltree"},
+    "rulebook.rulewhen": {"model", "errors", "rulebook.rulereader", "rulebook.vocabulary", "rulebook.yamltree"},
+    "rulebook.rulefile": {"model", "errors", "rulebook.rulereader", "rulebook.rulewhen", "rulebook.vocabulary", "rulebook.yamltree"},
+    "rulebook.rulelint": {"model", "errors", "rulebook.rulereader", "rulebook.vocabulary"},
+    "rulebook.ruledoc": {"model", "rulebook.rulefile", "rulebook.rulereader", "rulebook.vocabulary"},
     "rules": {"model", "errors", *RULES},
     "match": {"model", "errors", "csi"},
     "incidents": {"model", "csi", "match", "shapes"},
     "joins": {"model", "match", "incidents", "volumes"},
     # what was given beside the logs
-    "exportclients": set(),
-    "exportoptions": set(),
-    "exportlint": {"exportclients", "exportoptions"},
-    "exports": {"errors", "exportclients", "exportlint", "exportoptions"},
-    "manifests": {"errors"},
-    "predictor": {"csi", "exportclients", "exportoptions", "exports"},
-    "evidence": {"errors", "csi", "exportclients", "exportoptions", "exports", "manifests", "predictor"},
-    "foretell": {"evidence", "manifests", "predictor"},
+    "evidence.exportclients": set(),
+    "evidence.exportoptions": set(),
+    "evidence.exportlint": {"evidence.exportclients", "evidence.exportoptions"},
+    "evidence.exports": {"errors", "evidence.exportclients", "evidence.exportlint", "evidence.exportoptions"},
+    "evidence.manifests": {"errors"},
+    "evidence.predictor": {"csi", "evidence.exportclients", "evidence.exportoptions", "evidence.exports"},
+    "evidence": {"errors", "csi", "evidence.exportclients", "evidence.exportoptions", "evidence.exports", "evidence.manifests", "evidence.predictor"},
+    "evidence.foretell": {"evidence", "evidence.manifests", "evidence.predictor"},
     "report.predict": {"report.safe"},
-    "weigh": {"model", "csi", "evidence", "predictor"},
+    "evidence.weigh": {"model", "csi", "evidence", "evidence.predictor"},
     "facts": {"model", "csi", "calls", "incidents", "volumes"},
-    "diagnose": {"model", "csi", "match", "calls", "incidents", "joins", "facts", "volumes", "weigh"},
+    "diagnose": {"model", "csi", "match", "calls", "incidents", "joins", "facts", "volumes", "evidence.weigh"},
     "unknown": {"model", "csi", "incidents", "shapes"},
     "shapes": set(),
     "advise": {"model"},
@@ -84,31 +93,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.trace_v1": {"model", "report.json_v1"},
     "report": {"model", "report.text", "report.json_v1", "report.trace", "report.trace_v1"},
     # tools for who writes rules
-    "coverage": {"errors", "rules", "scan", "sources", "report.table"},
-    "ruledraft": {"model", "errors", "match", "rulefile", "rules", "scan", "sources", "unknown"},
-    "rulemanual": {"model", "ruledoc", "rules"},
-    "ruletests": {"model", "errors", "rules", "scan", "report.table"},
-    "whynot": {
-        "model", "errors", "facts", "incidents", "match", "ruledoc", "rulelint", "rules", "scan", "sources",
+    "rulebook.coverage": {"errors", "rules", "scan", "sources", "report.table"},
+    "rulebook.ruledraft": {"model", "errors", "match", "rulebook.rulefile", "rules", "scan", "sources", "unknown"},
+    "rulebook.rulemanual": {"model", "rulebook.ruledoc", "rules"},
+    "rulebook.ruletests": {"model", "errors", "rules", "scan", "report.table"},
+    "rulebook.whynot": {
+        "model", "errors", "facts", "incidents", "match", "rulebook.ruledoc", "rulebook.rulelint", "rules", "scan", "sources",
         "report.safe",
     },
     # the edge
     "edge": {"report.safe"},
     "rulescli": {
-        "edge", "errors", "sources", "rules", "coverage", "ruledraft", "rulemanual", "ruletests", "whynot",
+        "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
         "report.table", "terminal",
     },
     "terminal": {"model", "errors", "report"},
     "times": {"model", "errors"},
-    "cli": {"edge", "rulescli", "evidence", "foretell", "report.predict", "model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "timeline", "times"},
+    "cli": {"edge", "rulescli", "evidence", "evidence.foretell", "report.predict", "model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "timeline", "times"},
 }  # fmt: skip
 
 # Each dependency has one home.
 HOMES: dict[str, set[str]] = {
     "click": {"cli", "edge", "rulescli"},
     "click_default_group": {"cli"},
-    "yaml": {"yamltree", "rules", "rulefile", "manifests"},
-    "regex": {"match", "rules", "rulefile", "rulereader", "whynot"},
+    "yaml": {"rulebook.yamltree", "rules", "rulebook.rulefile", "evidence.manifests"},
+    "regex": {"match", "rules", "rulebook.rulefile", "rulebook.rulereader", "rulebook.whynot"},
     "ahocorasick_rs": {"match"},
     "zstandard": {"sources", "unpack"},
     "pyarrow": {"columns"},

@@ -297,3 +297,11 @@ def test_any_order_of_lines_counts_each_error_line_at_most_once(messages):
     assert errors <= len(failed) <= errors + mounts
     assert all(count >= 0 for count in tracker.total.values())
     assert len({id(call) for call in ended}) == len(ended)
+
+
+def test_a_controllers_mount_error_is_never_a_node_call_of_the_same_volume():
+    error = mount_failed("pvc-1")[1]
+    tracker, ended = run([*publish("pvc-1"), *publish("pvc-1"), "GRPC response: {}", error])
+    failed = [call for call in ended if call.outcome == "failed"]
+    assert len(failed) == sum(tracker.failed.values()) == 1
+    assert failed[0].method != "NodePublishVolume"

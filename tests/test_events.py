@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logscan import eventrows, events, frames, klog, scan, sources
+from logscan import events, frames, klog, scan, sources
+from logscan.events import eventrows
 from logscan.model import Record, Report, Severity
 from logscan.rules import RuleSet, load
 

@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logscan import evidence, exports, manifests
-from logscan.evidence import Facts, corrected_manifest, exports_fix, predict, predict_class, predict_volume, recognise
-from logscan.predictor import similar
+from logscan import evidence
+from logscan.evidence import (
+    Facts,
+    corrected_manifest,
+    exports,
+    exports_fix,
+    manifests,
+    predict,
+    predict_class,
+    predict_volume,
+    recognise,
+)
+from logscan.evidence.predictor import similar
 
 SERVER = "192.168.59.102"
 NODE = "192.168.59.22"

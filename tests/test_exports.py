@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logscan import exports
 from logscan.errors import EvidenceError
-from logscan.exportclients import Kind, is_address_pattern, kind_of, network_of
-from logscan.exportoptions import Builder, Flavour, Options, amend, clean_path
-from logscan.exports import client_matches, parse, render, user_mapping
+from logscan.evidence import exports
+from logscan.evidence.exportclients import Kind, is_address_pattern, kind_of, network_of
+from logscan.evidence.exportoptions import Builder, Flavour, Options, amend, clean_path
+from logscan.evidence.exports import client_matches, parse, render, user_mapping
 
 RECORDED = json.loads((Path(__file__).parent / "exportfs.json").read_text(encoding="utf-8"))["cases"]
 

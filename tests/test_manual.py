@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from logscan import rulemanual, rules
+from logscan import rules
+from logscan.rulebook import rulemanual
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "writing-rules.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logscan.rulelint import fixed_texts, nested_quantifier
+from logscan.rulebook.rulelint import fixed_texts, nested_quantifier
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from logscan import rules
 from logscan.errors import RuleError, RulesError
 from logscan.model import Condition, Remedy, Rule, RuleTest, Severity, Signature
 from logscan.model import Test as Comparison  # pytest would collect a class named Test
-from logscan.rulereader import Fault
+from logscan.rulebook.rulereader import Fault
 
 DATA = Path(__file__).parent / "rules"
 GOOD = (DATA / "odd.yaml").read_text(encoding="utf-8")  # the tables below change one thing in it
@@ -473,7 +473,7 @@ def test_reading_the_pack_imports_nothing_heavy(shipped: Path):
         "import sys; from pathlib import Path; from logscan import rules\n"
         "rules._HERE = Path(sys.argv[1]); rules.PACK = rules._HERE / '_pack.json'\n"
         "assert len(rules.load().rules) == 2\n"
-        "print([m for m in ('yaml', 'regex', 'jsonschema', 'difflib', 'logscan.rulefile') if m in sys.modules])"
+        "print([m for m in ('yaml', 'regex', 'jsonschema', 'difflib', 'logscan.rulebook.rulefile') if m in sys.modules])"
     )
     where = str(shipped.parent / "logscan")
     root = Path(rules.__file__).parents[1]

@@ -8,9 +8,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from logscan import cli, coverage, match, ruledraft, rules, ruletests, sources, whynot
+from logscan import cli, match, rules, sources
 from logscan.errors import LogscanError, SourceError
-from logscan.rulelint import tokens
+from logscan.rulebook import coverage, ruledraft, ruletests, whynot
+from logscan.rulebook.rulelint import tokens
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"

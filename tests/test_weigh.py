@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.recordings import RECORDINGS
 from logscan import rules
+from logscan.evidence.weigh import observed
 from logscan.model import Report, Severity
 from logscan.scan import Options, Scanner
 from logscan.sources import Source, open_sources
-from logscan.weigh import observed
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

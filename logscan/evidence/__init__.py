@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from logscan import exports as export_files
-from logscan import manifests, predictor
 from logscan.csi import server_kind
 from logscan.errors import EvidenceError
-from logscan.exportclients import network_of
-from logscan.exportoptions import Export, ExportFault, amend, clean_path, quote
-from logscan.exports import Exports
-from logscan.manifests import Claim, Driver, Object, StorageClass, Volume
-from logscan.predictor import Prediction, Table
+from logscan.evidence import exports as export_files
+from logscan.evidence import manifests, predictor
+from logscan.evidence.exportclients import network_of
+from logscan.evidence.exportoptions import Export, ExportFault, amend, clean_path, quote
+from logscan.evidence.exports import Exports
+from logscan.evidence.manifests import Claim, Driver, Object, StorageClass, Volume
+from logscan.evidence.predictor import Prediction, Table
 
 __all__ = [
     "Facts",

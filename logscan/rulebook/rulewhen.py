@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from logscan.model import Condition, Test
-from logscan.rulereader import Reader, kind_of
-from logscan.vocabulary import FIELDS, OPERATORS, FieldInfo, field_info, suggest
-from logscan.yamltree import Node
+from logscan.rulebook.rulereader import Reader, kind_of
+from logscan.rulebook.vocabulary import FIELDS, OPERATORS, FieldInfo, field_info, suggest
+from logscan.rulebook.yamltree import Node
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _UNITS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}  # µs

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from logscan.errors import RuleError
 from logscan.model import Rule
-from logscan.vocabulary import TEMPLATE_NAMES, suggest
-from logscan.yamltree import Node
+from logscan.rulebook.vocabulary import TEMPLATE_NAMES, suggest
+from logscan.rulebook.yamltree import Node
 
 MAX_PATTERN = 4000  # characters
 

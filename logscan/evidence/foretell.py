@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from logscan import evidence
-from logscan.manifests import StorageClass, Volume
-from logscan.predictor import Prediction
+from logscan.evidence.manifests import StorageClass, Volume
+from logscan.evidence.predictor import Prediction
 
 DRIVER = "nfs.csi.k8s.io"
 

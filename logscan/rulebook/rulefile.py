@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from logscan.errors import RuleError
 from logscan.model import COMPONENTS, Cause, Remedy, Rule, RuleTest, Severity, Signature
-from logscan.rulereader import Fault, Reader, Reference, RuleFile, kind_of
-from logscan.rulewhen import condition
-from logscan.vocabulary import CATEGORIES, suggest
-from logscan.yamltree import Node, read
+from logscan.rulebook.rulereader import Fault, Reader, Reference, RuleFile, kind_of
+from logscan.rulebook.rulewhen import condition
+from logscan.rulebook.vocabulary import CATEGORIES, suggest
+from logscan.rulebook.yamltree import Node, read
 
 SEVERITIES: Mapping[str, Severity] = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO}
 CONFIDENCES = ("high", "medium", "low")

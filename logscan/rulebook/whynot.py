@@ -18,8 +18,8 @@ from logscan.incidents import Incident
 from logscan.match import TIME_LIMIT
 from logscan.model import Condition, Finding, Record, Report, Rule, Severity, Test
 from logscan.report.safe import fold, visible
-from logscan.ruledoc import in_words
-from logscan.rulelint import fixed_texts, tokens
+from logscan.rulebook.ruledoc import in_words
+from logscan.rulebook.rulelint import fixed_texts, tokens
 from logscan.rules import RuleSet
 from logscan.sources import Source
 

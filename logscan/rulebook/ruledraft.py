@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from logscan import match, scan, unknown
 from logscan.errors import LogscanError, SourceError
 from logscan.model import COMPONENTS, Record, Report, Rule, Severity, Unrecognised
-from logscan.rulefile import KEBAB
+from logscan.rulebook.rulefile import KEBAB
 from logscan.rules import RuleSet, parse
 from logscan.sources import Source
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logscan import csi, evidence
+from logscan.evidence.predictor import Prediction
 from logscan.model import Cause, Evidence, Remedy, Volume
-from logscan.predictor import Prediction
 
 # What exports can explain; all else is the network's, the node's or the disk's.
 _EXPLAINED = frozenset({"EROFS", "EACCES", "EPERM", "ENOENT", "STATD"})

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from logscan.model import Cause, Rule, Severity
-from logscan.ruledoc import in_words
+from logscan.rulebook.ruledoc import in_words
 from logscan.rules import CATEGORIES, RuleSet
 
 HEAD = """\

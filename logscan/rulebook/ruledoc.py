@@ -6,8 +6,8 @@ import textwrap
 from typing import Any
 
 from logscan.model import COMPONENTS, Cause, Condition, Rule, Test
-from logscan.rulefile import CONFIDENCES, KEBAB, MIN_LITERAL, SEVERITIES
-from logscan.vocabulary import CATEGORIES, FIELDS, OPERATORS
+from logscan.rulebook.rulefile import CONFIDENCES, KEBAB, MIN_LITERAL, SEVERITIES
+from logscan.rulebook.vocabulary import CATEGORIES, FIELDS, OPERATORS
 
 WIDTH = 88  # columns of a page
 

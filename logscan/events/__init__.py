@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from logscan import describe, eventrows, yamltree
 from logscan.errors import RuleError
-from logscan.eventrows import Columns, Event
+from logscan.events import describe, eventrows
+from logscan.events.eventrows import Columns, Event
 from logscan.model import Line, Origin, Record, Severity
+from logscan.rulebook import yamltree
 
 MAX_HELD = 4 << 20  # characters held until it is clear what they are
 MAX_ROW_LINES = 500  # lines of one message whose text is kept

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from logscan.model import Rule, Severity
-from logscan.rulereader import Fault, RuleFile
+from logscan.rulebook.rulereader import Fault, RuleFile
 
 MIN_TESTS = 2  # of each kind: another framing or version, and a near miss
 TELLING = 6  # characters of a literal

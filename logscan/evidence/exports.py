@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from logscan.errors import EvidenceError
-from logscan.exportclients import client_matches, mistake_in, parse_address
-from logscan.exportlint import lint
-from logscan.exportoptions import (
+from logscan.evidence.exportclients import client_matches, mistake_in, parse_address
+from logscan.evidence.exportlint import lint
+from logscan.evidence.exportoptions import (
     Builder,
     Export,
     ExportFault,

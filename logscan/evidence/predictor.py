@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from logscan.csi import mount_flavour, mount_version
-from logscan.exportclients import Kind, client_matches, is_address_pattern, kind_of
-from logscan.exportoptions import Export, ExportFault, Flavour, below, clean_path
-from logscan.exports import user_mapping
+from logscan.evidence.exportclients import Kind, client_matches, is_address_pattern, kind_of
+from logscan.evidence.exportoptions import Export, ExportFault, Flavour, below, clean_path
+from logscan.evidence.exports import user_mapping
 
 _WORDS = {"high": 2, "medium": 1, "low": 0}
 _MAX_AFTER = 3  # faults that are told to follow one another

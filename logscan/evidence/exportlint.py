@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from logscan.exportclients import Kind, is_address_pattern, kind_of, parse_subnet
-from logscan.exportoptions import Export, ExportFault, below
+from logscan.evidence.exportclients import Kind, is_address_pattern, kind_of, parse_subnet
+from logscan.evidence.exportoptions import Export, ExportFault, below
 
 # Networks that Kubernetes distributions give to pods and services; a server sees the nodes' addresses instead.
 _CLUSTER_NETWORKS = ("10.244.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "10.96.0.0/12")
