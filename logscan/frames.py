@@ -142,7 +142,7 @@ class Deframer:
             and b"\0" not in raw
         ):
             self._bare += 1
-            return [_new_line(Line, (self._origin, number, offset, raw.decode("ascii").removesuffix("\r"), None, 1))]
+            return [_new_line(Line, (self._origin, number, offset, raw.decode("ascii").removesuffix("\r"), None, 1, 0))]
         return self._feed_any(number, offset, raw)
 
     def close(self) -> list[Line]:
@@ -216,7 +216,8 @@ class Deframer:
         self._counts[origin.carrier] += frame.physical
         if frame.ident != "notices":
             self._last = (frame.number, origin)
-        return _new_line(Line, (origin, frame.number, frame.offset, frame.text, frame.written, frame.physical))
+        margin = frame.length - len(frame.text) if origin.carrier in _PREFIXING else 0
+        return _new_line(Line, (origin, frame.number, frame.offset, frame.text, frame.written, frame.physical, margin))
 
     def _origin_of(self, frame: Frame) -> Origin:
         key = (frame.carrier, frame.namespace, frame.pod, frame.container, frame.node, frame.ident, frame.output)

@@ -133,7 +133,7 @@ class Parser:
 
     def feed(self, line: Line) -> list[Record]:
         """Take a line; returns the records that it closes."""
-        origin, number, offset, text, written, physical = line
+        origin, number, offset, text, written, physical, margin = line
         if origin is not self._origin and (evicted := self._switch(origin)):
             return evicted + self.feed(line)
         stream = self._stream
@@ -150,7 +150,7 @@ class Parser:
             time = None if stream.base is None else stream.base + int(second + fraction)
         if "/" in file:
             file = file.rpartition("/")[2]
-        length = len(text)
+        length = len(text) + margin
         stream.last = length
         if length > stream.longest:  # noqa: PLR1730  max() costs a call for every line
             stream.longest = length
@@ -205,7 +205,7 @@ class Parser:
             if HEADER.match(whole):
                 return self._mend_header(stream, record, line, whole)
         stream.partial = False
-        before, stream.last = stream.last, len(text)
+        before, stream.last = stream.last, len(text) + line.margin
         opened = self._opens(stream, line, record) if text[:1] in _FIRST else None
         if opened is None and not self._continues(stream, line, record, before):
             opened = self._plain(line)
@@ -218,7 +218,7 @@ class Parser:
             stream.record = opened
             stream.goroutines = opened.kind == "panic" and text.startswith("goroutine ")
         if opened is None or opened.kind != "text":  # the prose around a pasted log was not wrapped with it
-            stream.longest = max(stream.longest, len(text))
+            stream.longest = max(stream.longest, len(text) + line.margin)
         return closed
 
     def _mend_header(self, stream: _Stream, half: Record, line: Line, whole: str) -> list[Record]:

@@ -64,6 +64,7 @@ class Line(NamedTuple):
     text: str  # never holds "\n"
     written: int | None = None  # when the carrier stored it; None if it did not say
     physical: int = 1  # physical lines it is made of; 0 for the 2nd and later out of one
+    margin: int = 0  # characters of its carrier before it: a terminal wraps the whole line
 
 
 class Record(NamedTuple):

@@ -217,6 +217,7 @@ class Frame:
         "carrier",
         "container",
         "ident",
+        "length",
         "namespace",
         "node",
         "number",
@@ -231,6 +232,7 @@ class Frame:
 
     def __init__(self, number: int, offset: int, text: str, physical: int, at: tuple[str, str, str]) -> None:
         self.number, self.offset, self.text, self.physical = number, offset, text, physical
+        self.length = len(text)  # with what is peeled off it later
         self.namespace, self.pod, self.container = at
         self.carrier = self.node = self.ident = ""
         self.output = ""  # "stdout"; stderr, where klog writes, is ""

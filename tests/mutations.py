@@ -311,18 +311,21 @@ def events_of_a_namespace(log: str, _rng: random.Random) -> str | None:
 # ---------------------------------------------------------------- layout
 
 
+_WRAPPABLE = {"bare", "kubectl-prefix", "kubectl-timestamps", "cri"}
+
+
 def wrapped(log: str, rng: random.Random) -> str | None:
     """A terminal that breaks lines at its width, with nothing lost.
 
-    Only of logs with klog's headers, because nothing else shows where a record begins, and only of bare ones:
-    below a line with a prefix the rest has none, and how much of the width the prefix took is not handed on.
+    Only of logs with klog's headers, because nothing else shows where a record begins.
     """
     lines = peeled(log)
-    if lines is None or lines[0].origin.carrier != "bare":
+    if lines is None or {line.origin.carrier for line in lines} - _WRAPPABLE:
         return None
     width = rng.randrange(60, 201)
     return "".join(
-        "".join(line.text[at : at + width] + "\n" for at in range(0, len(line.text), width)) or "\n" for line in lines
+        "".join(text[at : at + width] + "\n" for at in range(0, len(text), width)) or "\n"
+        for text in log.split("\n")[:-1]
     )
 
 
