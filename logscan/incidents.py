@@ -70,6 +70,7 @@ class Collector:
         # ("server … OK").  (rule id, subject) -> (time, order of reading).
         self.last_met: dict[tuple[str, str], tuple[int | None, int]] = {}
         self.clock = 0
+        self._open_only: dict[str, bool] = {}  # by rule id
         self._pending: dict[int, tuple[Call, list[tuple[Record, list[Finding]]]]] = {}
 
     def add(self, record: Record, findings: list[Finding], call: Call | None) -> None:
@@ -106,10 +107,7 @@ class Collector:
         """A call ended: what its records said becomes one incident."""
         _, records = self._pending.pop(id(call), (call, []))
         if call.outcome == "ok":
-            records = [
-                (record, [f for f in findings if not match.needs_open_call(f.rule.when)])
-                for record, findings in records
-            ]
+            records = [(record, [f for f in findings if not self._only_open(f.rule)]) for record, findings in records]
             # What only mattered if the call had not ended is nothing now.
             records = [entry for entry in records if entry[1] or _is_problem(entry[0])]
         if not records:
@@ -118,6 +116,13 @@ class Collector:
         incident = self._enter(records, call, failures=int(failed))
         incident.role, incident.node = role, node or incident.origin.node
         incident.never_ended = incident.never_ended or call.outcome == "killed"
+
+    def _only_open(self, rule: Rule) -> bool:
+        """Whether a rule can only hold for a call without an end; asked for each call that ends well."""
+        known = self._open_only.get(rule.id)
+        if known is None:
+            known = self._open_only[rule.id] = match.needs_open_call(rule.when)
+        return known
 
     def close(self) -> None:
         """Enter what still waited for the end of a call."""
