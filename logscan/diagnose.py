@@ -16,6 +16,7 @@ from logscan.calls import Tracker
 from logscan.facts import Facts, World, context_of, fill
 from logscan.incidents import Collector, Incident
 from logscan.model import (
+    UNRECOGNISED_FAILURE,
     Alternative,
     Cause,
     Diagnosis,
@@ -62,7 +63,6 @@ class _Case:
 
     incident: Incident
     rule: Rule
-    finding: Finding
     cause: Cause
     alternatives: list[Cause]
     context: dict[str, str]
@@ -123,6 +123,7 @@ def _judge(
             verdicts.fired.setdefault(rule_id, []).append((category, held[rule_id].captures))
         elif incident.problems:
             verdicts.unknown.append(incident)
+            return _unexplained(incident, context, world)
         return None
     beaten = match.explained(list(serious), rules)
     verdicts.folded.update(beaten)
@@ -149,8 +150,36 @@ def _judge(
         return None
     verdicts.matched += incident.problems
     return _Case(
-        incident, finding.rule, finding, causes[0], causes[1:], names, symptoms, recovered, proof,
+        incident, finding.rule, causes[0], causes[1:], names, symptoms, recovered, proof,
     )  # fmt: skip
+
+
+# Whatever the text is, a volume whose calls fail is named.
+_UNEXPLAINED = Rule(
+    UNRECOGNISED_FAILURE,
+    "A call of the driver failed with a text that no rule knows",
+    Severity.ERROR,
+    ("nfs",),
+    (),
+    (
+        Cause(
+            "insufficient-evidence",
+            "{method} is answered with {code}, and no rule knows the text; it is shown as it stands",
+            "low",
+            remedy=Remedy(
+                "Read the driver's text; where it is no help, repeat the mount by hand with this log's options."
+            ),
+        ),
+    ),
+)
+
+
+def _unexplained(incident: Incident, context: dict[str, str], world: World) -> _Case | None:
+    """A failed call of a volume that no rule says anything of."""
+    if not incident.failures or incident.volume is None:
+        return None
+    recovered = _recovered(incident, _UNEXPLAINED, None, world)
+    return _Case(incident, _UNEXPLAINED, _UNEXPLAINED.causes[0], [], context, Counter(), recovered)
 
 
 def _names(context: Mapping[str, str], finding: Finding) -> dict[str, str]:
@@ -166,12 +195,12 @@ def _is_symptom(rule: Rule) -> bool:
     return bool(rule.causes) and rule.causes[0].category in SYMPTOMS
 
 
-def _recovered(incident: Incident, rule: Rule, facts: Facts, world: World) -> bool:
+def _recovered(incident: Incident, rule: Rule, facts: Facts | None, world: World) -> bool:
     """Whether what a rule says heals its finding came after the last of them."""
     if rule.resolved_by == "never":
         return False
     if rule.resolved_by != "success":
-        return facts.followed_by(rule.resolved_by, None)
+        return facts is not None and facts.followed_by(rule.resolved_by, None)
     if (incident.call is not None and incident.call.outcome == "ok") or joins.healed(incident, world.tracker.volumes):
         return True
     volume = world.tracker.volumes.known(incident.volume.name) if incident.volume else None

@@ -251,6 +251,9 @@ class Finding(NamedTuple):
 
 # ---------------------------------------------------------------- the report
 
+# The id of a diagnosis that no rule made: a call failed, and its text is among the unrecognised.
+UNRECOGNISED_FAILURE = "unrecognised-failure"
+
 
 @dataclass(frozen=True, slots=True)
 class InputSummary:

@@ -26,6 +26,7 @@ from logscan.model import (
     RuleTest,
     Severity,
     Trace,
+    Unrecognised,
     Volume,
 )  # fmt: skip
 from logscan.rules import RuleSet
@@ -397,7 +398,7 @@ def _versions(inputs: tuple[InputSummary, ...]) -> dict[str, str]:
     return versions
 
 
-def _verdict(diagnoses: list[Diagnosis], told: bool, unrecognised: tuple[object, ...]) -> str:
+def _verdict(diagnoses: list[Diagnosis], told: bool, unrecognised: tuple[Unrecognised, ...]) -> str:
     """One word for the whole; a symptom without a cause is no diagnosis.
 
     Args:
@@ -405,7 +406,9 @@ def _verdict(diagnoses: list[Diagnosis], told: bool, unrecognised: tuple[object,
     """
     worst = max((diagnosis.severity for diagnosis in diagnoses), default=None)
     if worst is None:
-        return "healthy" if told and not unrecognised else "not-enough-evidence"
+        # A warning that no rule knows is shown, but it is no reason to doubt calls that all went well.
+        doubtful = [one for one in unrecognised if one.severity > Severity.WARNING]
+        return "healthy" if told and not doubtful else "not-enough-evidence"
     if all(d.category in {"insufficient-evidence", "deadline-exceeded"} for d in diagnoses if d.severity == worst):
         return "not-enough-evidence"
     return worst.name.lower() if worst <= Severity.ERROR else "error"

@@ -201,6 +201,27 @@ def test_what_no_rule_knows_is_shown_by_shape_with_counts_that_sum_up():
     assert report.collect_next
 
 
+def test_a_volume_whose_calls_fail_is_named_even_where_no_rule_knows_why():
+    log = Log()
+    error = "GRPC error: rpc error: code = Internal desc = failed to make subdirectory: mkdir /tmp/{0}/{0}: odd errno"
+    for name in ("pvc-a", "pvc-b", "pvc-b"):
+        log.request(name).klog("E", "utils.go:114", error.format(name))
+    log.request("pvc-a").created("pvc-a")
+    report = log.report()
+    assert {(one.id, one.recovered) for one in report.diagnoses} == {
+        ("unrecognised-failure", True), ("unrecognised-failure", False)
+    }  # fmt: skip
+    assert wrong(report) == {"insufficient-evidence": {"pvc-b"}}
+    assert report.verdict == "not-enough-evidence"
+    assert report.counts.unrecognised == 3
+    assert sum(one.failures for one in report.diagnoses) == report.calls.failed == 3
+
+
+def test_a_warning_that_no_rule_knows_does_not_make_a_healthy_log_doubtful():
+    report = Log().request("pvc-a").created("pvc-a").klog("W", "strange.go:2", "careful").report()
+    assert (report.verdict, len(report.unrecognised)) == ("healthy", 1)
+
+
 def test_nothing_at_all_is_not_healthy():
     assert diagnose("").verdict == "not-enough-evidence"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from logscan.model import (
+    UNRECOGNISED_FAILURE,
     Benign,
     Diagnosis,
     Evidence,
@@ -263,6 +264,8 @@ def _fix(page: Page, one: Diagnosis) -> None:
 
 
 def _more_about(page: Page, one: Diagnosis) -> None:
+    if one.id == UNRECOGNISED_FAILURE:  # there is no rule to read on
+        return
     page.heading("More")
     if one.fixed_in:
         page.prose(f"fixed in {one.fixed_in}")
