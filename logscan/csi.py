@@ -85,7 +85,8 @@ def parse_path(path: str) -> Target:
     for base in WORKING_DIRS:
         if path == base or path.startswith(base + "/"):
             parts = [part for part in path[len(base) :].split("/") if part]
-            volume = parts[0] if parts else ""
+            # "pvc-<uid>" is a text about logs, or a log whose names were taken out: it names nobody.
+            volume = parts[0] if parts and "<" not in parts[0] else ""
             return Target("share" if len(parts) > 1 else "container", volume)
     if "/kubelet/" in path or path.startswith("/var/lib/kubelet"):
         return Target("node")

@@ -237,12 +237,22 @@ def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[
         # A symptom that names nobody can only be held against all.
         if not name and case.cause.category in SYMPTOMS:
             rivals = [one for one in cases if not joins.strangers(case.incident, one.incident)]
-        owner = _owner(case, rivals, rules)
+        owner = _owner(case, rivals, rules) or _named_twin(case, cases)
         if owner is None:
             kept.append(case)
         else:
             folded.append((case, owner))
     return kept, folded
+
+
+def _named_twin(case: _Case, cases: Iterable[_Case]) -> _Case | None:
+    """The same rule met for a volume that is known, where this text names neither volume nor server.
+
+    A text that somebody quotes beside the log is no trouble of its own.
+    """
+    if case.incident.volume is not None or case.incident.call is not None or case.context.get("server"):
+        return None
+    return next((one for one in cases if one.rule.id == case.rule.id and one.incident.volume is not None), None)
 
 
 def _owner(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> _Case | None:
@@ -327,7 +337,8 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: World) -> Diagnos
     for case in group:
         explains.update(case.symptoms)
     for case in guests:
-        explains[case.rule.id] += case.incident.records
+        if case.rule.id != lead.rule.id:
+            explains[case.rule.id] += case.incident.records
         explains.update(case.symptoms)
     return Diagnosis(
         id=lead.rule.id,

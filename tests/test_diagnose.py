@@ -217,6 +217,15 @@ def test_a_volume_whose_calls_fail_is_named_even_where_no_rule_knows_why():
     assert sum(one.failures for one in report.diagnoses) == report.calls.failed == 3
 
 
+def test_a_text_that_quotes_the_error_beside_the_log_is_no_trouble_of_its_own():
+    log = Log(share="/").request("pvc-a").mkdir_error("pvc-a", "read-only file system")
+    note = "- 'failed to make subdirectory: mkdir /tmp/pvc-<uid>/pvc-<uid>: read-only file system'\n"
+    report = diagnose("\n".join(log.lines) + "\n", note)
+    assert wrong(report) == {"wrong-share-path": {"pvc-a"}}
+    assert len(report.diagnoses) == 1
+    assert set(wrong(diagnose(note))) == {"wrong-share-path"}
+
+
 def test_a_warning_that_no_rule_knows_does_not_make_a_healthy_log_doubtful():
     report = Log().request("pvc-a").created("pvc-a").klog("W", "strange.go:2", "careful").report()
     assert (report.verdict, len(report.unrecognised)) == ("healthy", 1)
