@@ -10,39 +10,21 @@ One Tracker reads all streams; what it keeps is bounded (see the MAX_ constants)
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from logscan import csi, rpc
 from logscan.model import Call, Origin, Record, Restart, Volume
+from logscan.streams import MAX_AWAITING, MAX_OPEN, Stream, Streams
 from logscan.volumes import MAX_VOLUMES, Volumes, learn_context
 
-MAX_OPEN = 4_096  # open calls of one stream
 MAX_AMBIGUOUS = 256  # errors that name nobody
-MAX_AWAITING = 1_024  # mount errors whose GRPC error has not come yet
 MAX_STARTS = 1_000  # of drivers, the latest
 
 # No mount of the driver lasts longer than 110 s (v4.13; 90 s before), and kubelet gives a
 # call up after two minutes: what is open for longer hangs.
 HUNG_AFTER = 120_000_000  # µs
-
-
-@dataclass(slots=True)
-class _Stream:
-    """The calls of one driver process."""
-
-    announced: deque[tuple[str, Record]] = field(default_factory=lambda: deque(maxlen=MAX_OPEN))
-    open: OrderedDict[int, Call] = field(default_factory=OrderedDict)  # by id(call), oldest first
-    by_key: dict[str, list[Call]] = field(default_factory=dict)  # by volume name, key and target
-    awaiting: deque[tuple[str, Call]] = field(default_factory=lambda: deque(maxlen=MAX_AWAITING))
-    ambiguous: list[tuple[Call, list[Call]]] = field(default_factory=list)
-    nameless: int = 0  # {} that one of several quiet calls got
-    abandoned: int = 0  # mounts given up by calls that the log does not name: their errors come late
-    last_time: int | None = None
-    role: str = ""
-    node: str = ""
-    running: bool = False  # it has worked since its last start
 
 
 @dataclass(slots=True)
@@ -73,7 +55,7 @@ class Tracker:
         self.dropped_calls = 0  # open calls that no longer fitted in
         self.works: dict[tuple[str, str], Works] = {}  # (server, "" or path)
         self.clock = 0  # counts records: the order of reading
-        self._streams: dict[tuple[str, str], _Stream] = {}
+        self._streams = Streams(self._leave, self._close_stream)
         self._handlers = {
             "GRPC ": self._grpc,
             "inter": self._internal,
@@ -89,6 +71,7 @@ class Tracker:
             "panic": self._banner,
             "fatal": self._banner,
             "Event": self._event,
+            "Unmou": self._kubelet,
         }
 
     # ------------------------------------------------------------ reading
@@ -101,10 +84,7 @@ class Tracker:
         # connection.go is the sidecars' side of the same calls: counting it would double them.
         if handler is None or record.file == "connection.go":
             return None
-        origin = record.origin
-        stream = self._streams.get((origin.input, origin.stream))
-        if stream is None:
-            stream = self._streams[(origin.input, origin.stream)] = _Stream()
+        stream = self._streams.of(record.origin)
         if record.time is not None and (stream.last_time is None or record.time > stream.last_time):
             stream.last_time = record.time
         return handler(stream, record)
@@ -116,26 +96,25 @@ class Tracker:
 
     def close(self) -> None:
         """The log is over: settle what can be settled, and say what hangs."""
-        for stream in self._streams.values():
+        for stream in self._streams:
             self._close_stream(stream)
 
     def role(self, input_name: str) -> str | None:
         """Whether the calls of an input are a controller's or a node's; None if neither or both."""
-        roles = {stream.role for (name, _), stream in self._streams.items() if name == input_name and stream.role}
+        roles = self._streams.roles(input_name)
         return roles.pop() if len(roles) == 1 else None
 
     def nodes(self, input_name: str) -> set[str]:
         """The nodes of the drivers whose logs are in an input, by the name they gave themselves."""
-        return {stream.node for (name, _), stream in self._streams.items() if name == input_name and stream.node}
+        return self._streams.nodes(input_name)
 
     def stream_of(self, origin: Origin) -> tuple[str, str]:
         """The role and the node of the driver whose log this is, "" where it does not say."""
-        stream = self._streams.get((origin.input, origin.stream))
-        return (stream.role, stream.node) if stream else ("", "")
+        return self._streams.about(origin)
 
     # ------------------------------------------------------------ gRPC lines
 
-    def _grpc(self, stream: _Stream, record: Record) -> Call | None:
+    def _grpc(self, stream: Stream, record: Record) -> Call | None:
         message = record.message
         stream.running = True
         if message.startswith("GRPC call: "):
@@ -155,7 +134,7 @@ class Tracker:
             return self._error(stream, record)
         return None
 
-    def _request(self, stream: _Stream, record: Record) -> Call | None:
+    def _request(self, stream: Stream, record: Record) -> Call | None:
         body = rpc.read_json(record.message[len("GRPC request: ") :])
         methods = rpc.methods_of_request(body)
         method = rpc.take_announced(stream.announced, methods)
@@ -178,7 +157,7 @@ class Tracker:
         self._open(stream, call)
         return call
 
-    def _response(self, stream: _Stream, record: Record) -> Call | None:
+    def _response(self, stream: Stream, record: Record) -> Call | None:
         text = record.message[len("GRPC response: ") :]
         body = rpc.read_json(text)
         call: Call | None = None
@@ -206,7 +185,7 @@ class Tracker:
             self._finish(stream, call, "ok", record)
         return call
 
-    def _anonymous_success(self, stream: _Stream, record: Record) -> Call | None:
+    def _anonymous_success(self, stream: Stream, record: Record) -> Call | None:
         """Whose ``{}`` this is: of a call whose last line was its last, else of the only one."""
         quiet = []
         for call in stream.open.values():
@@ -229,7 +208,7 @@ class Tracker:
                 self._finish(stream, call, "ok", record)
         return None
 
-    def _error(self, stream: _Stream, record: Record) -> Call | None:
+    def _error(self, stream: Stream, record: Record) -> Call | None:
         status = csi.parse_status(record.message)
         if status is None:
             return None
@@ -243,7 +222,7 @@ class Tracker:
             self._finish(stream, call, "failed", record)
         return call
 
-    def _awaited(self, stream: _Stream, body: str) -> Call | None:
+    def _awaited(self, stream: Stream, body: str) -> Call | None:
         """The call whose ``Mount failed: …`` had the same body: one event, logged twice."""
         wanted = rpc.mount_body(body)
         for index, (have, call) in enumerate(stream.awaiting):
@@ -252,7 +231,7 @@ class Tracker:
                 return call if call.outcome == "open" else None
         return None
 
-    def _failing(self, stream: _Stream, record: Record, status: csi.Status) -> Call:
+    def _failing(self, stream: Stream, record: Record, status: csi.Status) -> Call:
         subject = csi.subject_of(status.desc)
         name = self.volumes.name_of_handle(subject.handle) or subject.volume
         if name:
@@ -262,7 +241,7 @@ class Tracker:
                 return self._orphan(record, status, self.volumes.get(name))
         return self._anonymous_failure(stream, record, status)
 
-    def _anonymous_failure(self, stream: _Stream, record: Record, status: csi.Status) -> Call:
+    def _anonymous_failure(self, stream: Stream, record: Record, status: csi.Status) -> Call:
         method = rpc.method_of_text(status.desc)
         wrapped = "failed to mount nfs server" in status.desc
         candidates = [
@@ -309,7 +288,7 @@ class Tracker:
 
     # ------------------------------------------------------------ the driver's own lines
 
-    def _internal(self, stream: _Stream, record: Record) -> Call | None:
+    def _internal(self, stream: Stream, record: Record) -> Call | None:
         found = rpc.INTERNAL.match(record.message)
         if not found:
             return None
@@ -328,7 +307,7 @@ class Tracker:
             call.step = "unmounting"
         return call
 
-    def _publish(self, stream: _Stream, record: Record) -> Call | None:
+    def _publish(self, stream: Stream, record: Record) -> Call | None:
         found = rpc.PUBLISH.match(record.message)
         if not found:
             return None
@@ -350,8 +329,11 @@ class Tracker:
             call.step = "publish"
         return call
 
-    def _mount(self, stream: _Stream, record: Record) -> Call | None:
+    def _mount(self, stream: Stream, record: Record) -> Call | None:
         message = record.message
+        if message.startswith("MountVolume."):
+            self._kubelet(stream, record)
+            return None
         mount = csi.parse_mount(message)
         if mount is None:
             return None
@@ -382,14 +364,14 @@ class Tracker:
         call.options, call.source = mount.options, mount.source
         call.target = call.target or mount.target
 
-    def _chmod(self, stream: _Stream, record: Record) -> Call | None:
+    def _chmod(self, stream: Stream, record: Record) -> Call | None:
         found = rpc.TARGET.search(record.message)
         call = self._by_path(stream, found["target"], rpc.MOUNTING) if found else None
         if call is not None:
             call.step = "chmod" if record.message.startswith("chmod") else "mounted"
         return call
 
-    def _succeeded(self, stream: _Stream, record: Record) -> Call | None:
+    def _succeeded(self, stream: Stream, record: Record) -> Call | None:
         found = rpc.SUCCEEDED.match(record.message)
         if not found:
             return None
@@ -405,7 +387,7 @@ class Tracker:
             self._note_success("NodePublishVolume", volume, record.time)
         return call
 
-    def _unpublish(self, stream: _Stream, record: Record) -> Call | None:
+    def _unpublish(self, stream: Stream, record: Record) -> Call | None:
         found = rpc.UNPUBLISH.match(record.message)
         if not found:
             return None
@@ -416,7 +398,7 @@ class Tracker:
                 self._note_success(call.method, call.volume, record.time)
         return call
 
-    def _retained(self, stream: _Stream, record: Record) -> Call | None:
+    def _retained(self, stream: Stream, record: Record) -> Call | None:
         """``DeleteVolume: …``: retained or deleted before, so there is nothing to do."""
         if not record.message.startswith("DeleteVolume: "):
             return None
@@ -427,7 +409,7 @@ class Tracker:
                 return call
         return None
 
-    def _banner(self, stream: _Stream, record: Record) -> None:
+    def _banner(self, stream: Stream, record: Record) -> None:
         """A new start: what was open before is gone."""
         if not record.message.startswith(("Driver: ", "DRIVER INFORMATION", "panic: ", "fatal error: ")):
             return
@@ -439,12 +421,16 @@ class Tracker:
             self.restarts += 1
             self._close_stream(stream)
 
-    def _event(self, _: _Stream, record: Record) -> None:
+    def _kubelet(self, _: Stream, record: Record) -> None:
+        if " succeeded for volume " in record.message[:60]:
+            self.volumes.pods.learn_kubelet(record.message, record.time, self.clock)
+
+    def _event(self, _: Stream, record: Record) -> None:
         self.volumes.learn_event(record, self.clock)
 
     # ------------------------------------------------------------ opening and ending
 
-    def _open(self, stream: _Stream, call: Call) -> None:
+    def _open(self, stream: Stream, call: Call) -> None:
         for name in rpc.names_of(call):
             older = stream.by_key.setdefault(name, [])
             # Locks let one handler at a time work on a target: an older call that had
@@ -474,14 +460,15 @@ class Tracker:
             oldest.outcome = "killed"
             self.ended.append(oldest)
 
-    def _finish(self, stream: _Stream, call: Call, outcome: str, record: Record | None) -> None:
+    def _finish(self, stream: Stream, call: Call, outcome: str, record: Record | None) -> None:
         call.outcome = outcome
         call.end = record.time if record is not None else call.end
         if outcome == "failed":
             self._count("failed", call.method, call.origin)
             if call.volume is not None:
                 self.volumes.pin(call.volume)
-                if call.message == "time out" or " timeout after " in call.message:
+                late = call.message == "time out" or " timeout after " in call.message
+                if late and len(self._given_up) < MAX_VOLUMES:
                     self._given_up.add(call.volume.name)
         elif outcome == "ok":
             self._note_success(rpc.method_key(call), call.volume, call.end)
@@ -490,7 +477,7 @@ class Tracker:
         if outcome == "ok" and stream.ambiguous:
             self._narrow(stream, call)
 
-    def _drop(self, stream: _Stream, call: Call) -> None:
+    def _drop(self, stream: Stream, call: Call) -> None:
         stream.open.pop(id(call), None)
         for name in rpc.names_of(call):
             calls = stream.by_key.get(name)
@@ -499,7 +486,7 @@ class Tracker:
                 if not calls:
                     del stream.by_key[name]
 
-    def _narrow(self, stream: _Stream, succeeded: Call) -> None:
+    def _narrow(self, stream: Stream, succeeded: Call) -> None:
         """One candidate fewer for each error that named nobody."""
         for failure, candidates in stream.ambiguous[:]:
             left = [call for call in candidates if call is not succeeded]
@@ -508,7 +495,7 @@ class Tracker:
             if len(left) == 1:
                 self._assign(stream, failure, left[0])
 
-    def _assign(self, stream: _Stream, failure: Call, owner: Call) -> None:
+    def _assign(self, stream: Stream, failure: Call, owner: Call) -> None:
         """The error *failure* turned out to be *owner*'s end."""
         stream.ambiguous[:] = [pair for pair in stream.ambiguous if pair[0] is not failure]
         failure.method, failure.volume, failure.key = owner.method, owner.volume, owner.key
@@ -519,7 +506,7 @@ class Tracker:
         self._drop(stream, owner)
         self._finish(stream, failure, "failed", None)
 
-    def _give_up(self, stream: _Stream) -> None:
+    def _give_up(self, stream: Stream) -> None:
         """The oldest nameless error stays one of N."""
         failure, candidates = stream.ambiguous.pop(0)
         alive = [call for call in candidates if call.outcome == "open"]
@@ -528,7 +515,7 @@ class Tracker:
             call.candidates = max(call.candidates, len(alive))
         self._finish(stream, failure, "failed", None)
 
-    def _settle(self, stream: _Stream) -> None:
+    def _settle(self, stream: Stream) -> None:
         """As many nameless errors as calls that could own them: each owns one."""
         while stream.ambiguous:
             failure, candidates = stream.ambiguous[0]
@@ -540,7 +527,7 @@ class Tracker:
             else:
                 self._give_up(stream)
 
-    def _late(self, stream: _Stream) -> None:
+    def _late(self, stream: Stream) -> None:
         """A mount error whose call gave up long before: a failure of its own."""
         body, call = stream.awaiting.popleft()
         if call.outcome == "open" and id(call) not in stream.open:
@@ -551,7 +538,11 @@ class Tracker:
             self._count("failed", call.method, call.origin, -counted)
             self._finish(stream, call, "failed", None)
 
-    def _close_stream(self, stream: _Stream) -> None:
+    def _leave(self, stream: Stream) -> None:
+        """A stream is no longer followed, though its log may go on: its open calls are lost."""
+        self.dropped_calls += sum(call.step not in rpc.DONE.get(call.method, ()) for call in stream.open.values())
+
+    def _close_stream(self, stream: Stream) -> None:
         while stream.awaiting:
             self._late(stream)
         self._settle(stream)
@@ -591,7 +582,7 @@ class Tracker:
 
     # ------------------------------------------------------------ names
 
-    def _by_path(self, stream: _Stream, path: str, methods: Iterable[str]) -> Call | None:
+    def _by_path(self, stream: Stream, path: str, methods: Iterable[str]) -> Call | None:
         """The open call that works on *path*: by its target, else by the volume in it."""
         calls = stream.by_key.get(path)
         if not calls:

@@ -262,9 +262,16 @@ def diagnose(
 def _given(path: str, take: Callable[[bytes], None], refuse: Callable[[SourceError], None]) -> None:
     """Read a file that an option names."""
     from logscan.errors import SourceError
+    from logscan.scan import MAX_EVIDENCE
 
     try:
-        take(Path(path).read_bytes())
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_EVIDENCE + 1)
+        if len(data) > MAX_EVIDENCE:
+            problem = f"is larger than {MAX_EVIDENCE >> 20} MiB, which no exports file or manifest is"
+            refuse(SourceError(path, problem, "give what concerns the failing volumes"))
+            return
+        take(data)
     except OSError as error:
         refuse(SourceError(path, str(error.strerror or error).lower(), "check the path"))
 

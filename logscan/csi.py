@@ -147,6 +147,47 @@ def names_source(text: str) -> bool:
     return "failed to copy volume" in text or "src nfs server for snapshot volume copy" in text
 
 
+_OPERATION = re.compile(
+    rf"(?P<operation>MountVolume\.SetUp|UnmountVolume\.TearDown) (?:succeeded|failed) for volume [\s\S]*?"
+    rf"\(UID: \\?\"(?P<pod>{UUID})"
+)
+
+
+def kubelet_operation(text: str) -> tuple[str, str, str] | None:
+    """What kubelet did, for which volume and for the pod of which uid; None if *text* does not tell.
+
+    ``MountVolume.SetUp succeeded for volume "pvc-…" (UniqueName: …) pod "web-0" (UID: "…")``, and the same with "failed";
+    a TearDown that succeeded names the volume by its handle only.
+    """
+    found = _OPERATION.search(text)
+    volume = subject_of(text).volume if found else ""
+    return (found["operation"], volume, found["pod"]) if found and volume else None
+
+
+# Whom kubelet asks, in its UniqueName, and the identity that a provisioner, resizer or snapshotter puts under its
+# events: <driver>_<node>_<uuid>.
+_ASKED = re.compile(
+    r"kubernetes\.io/csi/(?P<driver>[a-z0-9][-a-z0-9.]*)(?:\^|/[0-9a-f]+/globalmount)"
+    r"|Mounting arguments: -t (?P<type>(?!nfs)\w[\w.-]*)"
+)
+_REPORTER = re.compile(r"(?P<type>)(?P<driver>[a-z0-9][-a-z0-9]*(?:\.[-a-z0-9]+)+(?:/[-a-z0-9.]+)?)_\S+")
+
+
+def other_driver(text: str, reporter: str = "") -> str:
+    """The storage driver that a text is about where it is certainly not this one, else "".
+
+    This driver may be given another name (``--drivername``), which has NFS in it if anything has.
+
+    Args:
+        reporter: who reported an event, "" if it is no event or that is not known.
+    """
+    found = _ASKED.search(text) or (_REPORTER.fullmatch(reporter.rsplit(" ", maxsplit=1)[-1]) if reporter else None)
+    if found is None or "nfs.csi.k8s.io" in text:
+        return ""
+    driver = found["driver"] or found["type"]
+    return driver if "nfs" not in driver or "/" in driver or "democratic-csi" in driver else ""
+
+
 def volume_in(text: str) -> str | None:
     """The first provisioned volume's name (``pvc-<uuid>``) in *text*."""
     found = _VOLUME_NAME.search(text)

@@ -267,11 +267,28 @@ def _owners(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> 
     for other in rivals:
         if other is case or other.rule.id == case.rule.id:
             continue
-        if case.rule.id in match.symptoms_of(other.rule.id, rules):
+        if _told_later(case, other):
+            yield other
+        elif case.rule.id in match.symptoms_of(other.rule.id, rules):
             # Two rules that explain each other: the first by id stands.
             if other.rule.id in match.symptoms_of(case.rule.id, rules) and case.rule.id < other.rule.id:
                 continue
             yield other
+
+
+def _told_later(case: _Case, other: _Case) -> bool:
+    """Whether *case* only says that a call did not end in time, and a later try of it said why it fails."""
+    mine, theirs = case.incident, other.incident
+    if case.cause.category not in {"deadline-exceeded", "operation-in-progress"}:
+        return False
+    if other.cause.category in SYMPTOMS or other.rule.severity < Severity.ERROR or case.recovered != other.recovered:
+        return False
+    if mine.volume is None or theirs.volume is None or theirs.volume.name != mine.volume.name:
+        return False
+    methods = {joins.method_of(mine), joins.method_of(theirs)} - {""}
+    if mine.last_time is not None and theirs.last_time is not None:
+        return len(methods) <= 1 and mine.last_time <= theirs.last_time
+    return len(methods) <= 1
 
 
 def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: World) -> list[Diagnosis]:

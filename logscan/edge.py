@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -16,7 +17,9 @@ INTERRUPTED = 130
 
 def err(text: str) -> None:
     """One line for whoever watches; standard output is for what was asked for."""
-    click.echo(text, err=True)
+    # Whoever watches may have gone, or have no room: the report and the status matter more.
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def complain(text: str) -> None:

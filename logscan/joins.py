@@ -86,6 +86,11 @@ def healed(incident: Incident, volumes: Volumes) -> bool:
             (about.get("namespace", ""), about.get("name", "")), reason
         )
     volume = volumes.known(incident.volume.name) or incident.volume
+    if about == {} and incident.call is None and incident.last is not None:
+        # kubelet goes on trying for each pod, so the pod that failed last speaks for all.
+        done = volumes.pods.kubelet_ended(incident.last.text)
+        if done is not None and done[1] >= incident.last_clock:
+            return True
     method = method_of(incident)
     if method in volume.settled:
         return True

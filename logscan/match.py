@@ -17,6 +17,7 @@ from logscan.model import Condition, Finding, Record, Rule, Signature, Test
 # A pattern that needs longer than this for one record backtracks; the rule is left out then.
 TIME_LIMIT = 0.25  # seconds
 MAX_TIMEOUTS = 3  # of one rule, before it is not tried any more
+OTHER_DRIVER = "other-driver"  # the rule that may still speak of what is no business of this driver
 MAX_MESSAGE = 64 * 1024  # characters of a message that patterns get to see
 
 
@@ -49,11 +50,18 @@ class Engine:
         its type, reason and object before its message, whoever printed it.
         """
         if record.kind == "event" and record.alternate is not None:
-            return self._match(record, record.alternate)
+            return self._ours(record, self._match(record, record.alternate))
         findings = self._match(record, record.message)
         if not findings and record.alternate is not None:
             findings = self._match(record, record.alternate)
-        return findings
+        return self._ours(record, findings)
+
+    @staticmethod
+    def _ours(record: Record, findings: list[Finding]) -> list[Finding]:
+        """*findings* without those that only look so: the trouble of another driver uses the same words."""
+        if not findings or not csi.other_driver(record.message, (record.fields or {}).get("source", "")):
+            return findings
+        return [finding for finding in findings if finding.rule.id == OTHER_DRIVER]
 
     def _match(self, record: Record, message: str) -> list[Finding]:
         if self._scan is None:

@@ -94,11 +94,13 @@ _FILES: Mapping[str, str] = {
     "nfs.go": "nfs",
     "csi-provisioner.go": "csi-provisioner",
     "clone_controller.go": "csi-provisioner",
+    "csi_resizer.go": "csi-resizer",
     "snapshot_controller.go": "csi-snapshotter",
     "snapshot_controller_base.go": "csi-snapshotter",
     "nestedpendingoperations.go": "kubelet",
     "reconciler_common.go": "kubelet",
     "kubelet_volumes.go": "kubelet",
+    "operation_generator.go": "kubelet",
     "pod_workers.go": "kubelet",
     "node_register.go": "registrar",
 }
@@ -327,7 +329,7 @@ class Scanner:
         the registrar never say why a mount fails; text is no log.
         """
         if self._tracker.total:
-            return True
+            return not self._tracker.dropped_calls  # whose ends were not looked for
         # A replica that waits for its lease does nothing that could go wrong.
         if "lease-not-leader" in self._collector.benign and "lease-acquired" not in self._collector.benign:
             return False
@@ -352,7 +354,8 @@ class Scanner:
         if self._tracker.dropped_calls:
             dropped["open calls"] = self._tracker.dropped_calls
         if self._tracker.volumes.evicted:
-            dropped["volumes without failure"] = self._tracker.volumes.evicted
+            kind = "volumes" if self._tracker.volumes.overfull else "volumes without failure"
+            dropped[kind] = self._tracker.volumes.evicted
         if self._collector.dropped:
             dropped["incidents"] = self._collector.dropped
         for (place, what), count in sorted(self.skipped.items()):
@@ -384,10 +387,15 @@ _DRIVER_FILES = frozenset({"utils.go", "nfs.go", "controllerserver.go", "nodeser
 
 
 def _warnings(tally: sources.Tally, damaged: Mapping[str, int]) -> tuple[str, ...]:
-    texts = [f"{count} lines held {what}" for what, count in sorted(damaged.items()) if count]
+    texts = [f"{_lines(count)} held {what}" for what, count in sorted(damaged.items()) if count]
     if tally.cut_lines:
-        texts.append(f"{tally.cut_lines} lines were too long and were cut ({tally.cut_bytes} bytes dropped)")
+        verb = "was" if tally.cut_lines == 1 else "were"
+        texts.append(f"{_lines(tally.cut_lines)} {verb} too long and {verb} cut ({tally.cut_bytes} bytes dropped)")
     return tuple(texts)
+
+
+def _lines(count: int) -> str:
+    return f"{count} line" if count == 1 else f"{count} lines"
 
 
 def _versions(inputs: tuple[InputSummary, ...]) -> dict[str, str]:

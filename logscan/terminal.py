@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -46,14 +48,26 @@ def targets(outputs: Sequence[str], format_: str, inputs: Sequence[str]) -> list
             continue
         if path in read:
             raise LogscanError(target.path, "it is an input too", "write the report to another file")
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - where access is denied, Path.is_dir raises
             raise LogscanError(target.path, "it is a directory", "name a file in it")
-        if not Path(path).parent.is_dir():
-            raise LogscanError(target.path, "its directory does not exist", f"mkdir -p {Path(target.path).parent}")
+        _refuse_parent(target.path, Path(path).parent)
     return found
 
 
+def _refuse_parent(path: str, parent: Path) -> None:
+    try:
+        mode = parent.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    except OSError as error:
+        raise LogscanError(path, f"cannot be written: {error.strerror or error}") from error
+    if not stat.S_ISDIR(mode):
+        raise LogscanError(path, "its directory does not exist", f"mkdir -p {Path(path).parent}")
+
+
 def _target(value: str, format_: str) -> Target:
+    if not value:
+        raise LogscanError("--output", "an empty name", "name a file; - is standard output")
     name, equals, path = value.partition("=")
     if not equals or not name.isalnum():
         return Target(format_, value)
@@ -77,7 +91,7 @@ def write(report: Report | Trace, target: Target, *, width: int | None, color: s
         return
     path = Path(os.path.realpath(target.path))
     # A device or a pipe must be written, not replaced.
-    direct = path.exists() and not path.is_file()
+    direct = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - Path's raise if access is denied
     part = path if direct else path.with_name(f".logscan-{os.getpid()}.part")
     try:
         try:
@@ -89,7 +103,8 @@ def write(report: Report | Trace, target: Target, *, width: int | None, color: s
                 part.replace(path)
         finally:
             if not direct:
-                part.unlink(missing_ok=True)
+                with suppress(PermissionError):  # it could not be made either, which is what is told
+                    part.unlink(missing_ok=True)
     except OSError as error:
         raise LogscanError(target.path, f"cannot be written: {error.strerror or error}") from error
 

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 from logscan import csi
 from logscan.model import Record, Volume
 
-MAX_VOLUMES = 20_000  # volumes remembered that have not failed
+MAX_VOLUMES = 20_000  # volumes remembered that have not failed, and as many that have: a report names no more
 
 
 class Volumes:
-    """Volumes by name, least recently mentioned first; failed ones stay for good."""
+    """Volumes by name, least recently mentioned first; the first MAX_VOLUMES that failed stay for good."""
 
     def __init__(self) -> None:
         self.evicted = 0
+        self.overfull = False  # more have failed than can stay
         self._book: OrderedDict[str, Volume] = OrderedDict()
         self._handles: dict[str, str] = {}  # handle -> name where the handle does not tell it
         self._pinned: set[str] = set()
@@ -44,7 +45,11 @@ class Volumes:
 
     def pin(self, volume: Volume) -> None:
         """Keep a volume for the report."""
-        if volume.name not in self._pinned:
+        if volume.name in self._pinned:
+            return
+        if len(self._pinned) >= MAX_VOLUMES:
+            self.overfull = True
+        else:
             self._pinned.add(volume.name)
             self._book.setdefault(volume.name, volume)
 
@@ -238,8 +243,20 @@ class Pods:
     """Pods by namespace and name."""
 
     def __init__(self) -> None:
+        # What kubelet says went well: (operation, volume, uid of the pod) -> (time, order of reading).
+        self.kubelet: dict[tuple[str, str, str], tuple[int | None, int]] = {}
         self._book: dict[tuple[str, str], Pod] = {}
         self._victims: dict[str, set[tuple[str, str]]] = {}  # volume -> pods that it could not be mounted into
+
+    def learn_kubelet(self, message: str, time: int | None, clock: int) -> None:
+        """Take over that kubelet could mount or unmount a volume of a pod."""
+        if (done := csi.kubelet_operation(message)) and (done in self.kubelet or len(self.kubelet) < MAX_VOLUMES):
+            self.kubelet[done] = (time, clock)
+
+    def kubelet_ended(self, message: str) -> tuple[int | None, int] | None:
+        """When kubelet last did well what *message* says that it could not do; None if it never did."""
+        failed = csi.kubelet_operation(message)
+        return self.kubelet.get(failed) if failed else None
 
     def get(self, key: tuple[str, str]) -> Pod | None:
         """What is known of a pod."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from logscan.calls import MAX_OPEN, Tracker
 from logscan.model import Origin, Record, Severity
-from logscan.volumes import MAX_VOLUMES
+from logscan.streams import MAX_STREAMS
+from logscan.volumes import MAX_VOLUMES, Volumes
 
 ORIGIN = Origin("t.log", "")
 MKDIR = (
@@ -305,3 +306,30 @@ def test_a_controllers_mount_error_is_never_a_node_call_of_the_same_volume():
     failed = [call for call in ended if call.outcome == "failed"]
     assert len(failed) == sum(tracker.failed.values()) == 1
     assert failed[0].method != "NodePublishVolume"
+
+
+def test_a_stream_that_made_room_is_settled_and_still_tells_its_role():
+    tracker = Tracker()
+    first = Origin("t.log", "pod-0")
+    for message in create("pvc-lost"):
+        tracker.feed(record(message, origin=first))
+    for index in range(1, MAX_STREAMS + 10):
+        tracker.feed(record("GRPC call: /csi.v1.Node/NodePublishVolume", origin=Origin("t.log", f"pod-{index}")))
+        for call in tracker.take_ended():
+            assert (call.outcome, tracker.stream_of(call.origin)) == ("killed", ("controller", ""))
+
+    assert len(tracker._streams) == MAX_STREAMS
+    assert tracker.dropped_calls == 1
+    assert tracker.total == {"CreateVolume": 1, "NodePublishVolume": MAX_STREAMS + 9}
+    assert tracker.role("t.log") is None  # both: the one that made room counts
+
+
+def test_failing_volumes_are_remembered_up_to_a_limit():
+    volumes = Volumes()
+    for index in range(3 * MAX_VOLUMES):
+        volumes.pin(volumes.get(f"pvc-{index}"))
+
+    assert volumes.overfull
+    assert len(volumes) == 2 * MAX_VOLUMES
+    assert volumes.known("pvc-0") is not None
+    assert volumes.evicted == MAX_VOLUMES

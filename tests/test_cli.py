@@ -340,6 +340,41 @@ def test_a_full_disk_is_an_error_of_the_output():
     assert err == b"logscan: error: standard output: No space left on device\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the kernel has no /dev/full")
+def test_a_full_disk_below_stderr_takes_neither_the_report_nor_the_status():
+    with Path("/dev/full").open("wb") as full:
+        process = start("missing.log", "failing.log", stdout=subprocess.PIPE, stderr=full)
+        out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 3
+    assert b"create-mkdir-rofs" in out
+
+
+def test_evidence_without_end_is_refused(capsys, monkeypatch):
+    monkeypatch.setattr("logscan.scan.MAX_EVIDENCE", 1 << 20)
+    Path("endless").write_bytes(b"/srv *(rw)\n" * 100_000)
+
+    assert run("--exports", "endless", "failing.log") == 3
+    out, err = capsys.readouterr()
+    assert "create-mkdir-rofs" in out
+    assert "endless: is larger than 1 MiB" in err
+
+
+def test_an_output_that_cannot_be_written_is_told_by_its_name(capsys, monkeypatch):
+    assert run("-o", "", "failing.log") == 2
+    assert run("-o", "failing.log/x.txt", "healthy.log") == 2
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert run("-o", "locked/x.txt", "failing.log") == 2
+    err = capsys.readouterr().err
+    assert "--output: an empty name" in err
+    assert "failing.log/x.txt: its directory does not exist" in err
+    assert "locked/x.txt: cannot be written: Permission denied" in err
+
+
 def test_a_locale_that_knows_no_character_prints_all_the_same(monkeypatch):
     Path("日本.log").write_text(FAILING, encoding="utf-8")
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from logscan.model import Diagnosis, InputSummary, Report
 from logscan.report import WRITERS
-from logscan.report.json_v1 import to_dict
+from logscan.report.json_v1 import dump, to_dict
 from logscan.report.safe import visible
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "report-v1.schema.json").read_text(encoding="utf-8"))
@@ -112,3 +112,11 @@ def test_text_and_json_name_the_same_diagnoses(full, ids):
 
     for one in json.loads(render(report))["diagnoses"]:
         assert f"logscanrulesexplain{visible(one['id'])}".replace(" ", "") in text
+
+
+def test_a_report_that_is_written_in_many_pieces_is_one_value():
+    value = {"text": "\x7f\x1b", "many": [{"number": number, "empty": []} for number in range(20_000)]}
+    out = io.StringIO()
+    dump(value, out)
+
+    assert out.getvalue() == json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n"

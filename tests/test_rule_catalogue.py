@@ -99,3 +99,10 @@ def test_nothing_is_said_of_a_healthy_log(path):
 
 def test_healthy_logs_are_there():
     assert len(HEALTHY) >= 3
+
+
+@pytest.mark.parametrize("rule_id", RULE_IDS)
+def test_a_jsonpath_stands_in_braces(rule_id):
+    """Outside of braces kubectl takes it for plain text, and prints that."""
+    path = rules.builtin_directory() / f"{rule_id}.yaml"
+    assert not re.findall(r"jsonpath='*[^'{\s]\S*", path.read_text(encoding="utf-8"))

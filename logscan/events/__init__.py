@@ -392,7 +392,10 @@ def _known(lines: list[Line], fields: Mapping[str, str] | None = None) -> Record
 def _title(event: Event) -> str:
     """What stands before an event's message in the rows of ``kubectl get events``, without the age."""
     about = f"{event.kind.lower()}/{event.name}" if event.name else event.source
-    return f"{event.type}  {event.reason}  {about}  "
+    # Another driver's events differ from this one's in nothing but who reported them.
+    driver, _, identity = event.source.partition("_")
+    foreign = identity and "." in driver and driver != "nfs.csi.k8s.io"
+    return f"{event.type}  {event.reason}  {about}  " + (f"{driver}  " if foreign else "")
 
 
 def _is_key(text: str) -> bool:

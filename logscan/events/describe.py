@@ -22,6 +22,7 @@ _PROVISIONER = re.compile(
 # A key that only one kind of object has.
 _KIND_BY_KEY = (
     ("Containers", "Pod"), ("Reclaim Policy", "PersistentVolume"), ("Access Modes", "PersistentVolumeClaim"),
+    ("Used By", "PersistentVolumeClaim"), ("Mounted By", "PersistentVolumeClaim"),
 )  # fmt: skip
 
 

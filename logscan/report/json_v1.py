@@ -27,10 +27,15 @@ def dump(value: Any, out: TextIO) -> None:
     Non-ASCII is escaped because the text is a stranger's: no terminal, pager
     or locale on the way can stumble over a control or bidi character.
     """
-    import json
+    from itertools import islice
+    from json import JSONEncoder
 
-    # ensure_ascii leaves one control character as it is.
-    out.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
+    # In pieces: the text of a big report takes more memory than all that was read.
+    pieces = JSONEncoder(indent=2).iterencode(value)
+    while some := "".join(islice(pieces, 8192)):
+        # ensure_ascii leaves one control character as it is.
+        out.write(some.replace("\x7f", "\\u007f"))
+    out.write("\n")
 
 
 def to_dict(report: Report) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""The driver processes whose calls are followed, in a book of bounded size."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from logscan.model import Call, Origin, Record
+
+MAX_OPEN = 4_096  # open calls of one stream
+MAX_AWAITING = 1_024  # mount errors whose GRPC error has not come yet
+MAX_STREAMS = 4_096  # of all inputs; the one that was silent for longest makes room
+MAX_NODES = 1_000  # of one input, of streams that made room
+
+
+@dataclass(slots=True)
+class Stream:
+    """The calls of one driver process.  Mutable: the Tracker keeps its books in it."""
+
+    announced: deque[tuple[str, Record]] = field(default_factory=lambda: deque(maxlen=MAX_OPEN))
+    open: OrderedDict[int, Call] = field(default_factory=OrderedDict)  # by id(call), oldest first
+    by_key: dict[str, list[Call]] = field(default_factory=dict)  # by volume name, key and target
+    awaiting: deque[tuple[str, Call]] = field(default_factory=lambda: deque(maxlen=MAX_AWAITING))
+    ambiguous: list[tuple[Call, list[Call]]] = field(default_factory=list)
+    nameless: int = 0  # {} that one of several quiet calls got
+    abandoned: int = 0  # mounts given up by calls that the log does not name: their errors come late
+    last_time: int | None = None
+    role: str = ""
+    node: str = ""
+    running: bool = False  # it has worked since its last start
+
+
+class Streams:
+    """Streams by the input and the name of the stream in it, least recently heard of first.
+
+    Args:
+        leave: told of a stream that makes room while its input is still read.
+        close: settles a stream that is over.
+    """
+
+    def __init__(self, leave: Callable[[Stream], None], close: Callable[[Stream], None]) -> None:
+        self._book: OrderedDict[tuple[str, str], Stream] = OrderedDict()
+        self._leave = leave
+        self._close = close
+        self._roles: dict[str, set[str]] = {}  # of streams that made room, by input
+        self._nodes: dict[str, set[str]] = {}
+        self._last: tuple[tuple[str, str], Stream] | None = None  # the latest that made room: its calls are just ending
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._book.values())
+
+    def __len__(self) -> int:
+        return len(self._book)
+
+    def of(self, origin: Origin) -> Stream:
+        """The stream of a record."""
+        key = (origin.input, origin.stream)
+        stream = self._book.get(key)
+        if stream is None:
+            stream = self._book[key] = Stream()
+            if len(self._book) > MAX_STREAMS:
+                self._make_room(origin.input)
+        else:
+            self._book.move_to_end(key)
+        return stream
+
+    def _make_room(self, reading: str) -> None:
+        key, stream = self._book.popitem(last=False)
+        self._last = (key, stream)
+        if stream.role:
+            self._roles.setdefault(key[0], set()).add(stream.role)
+        nodes = self._nodes.setdefault(key[0], set())
+        if stream.node and len(nodes) < MAX_NODES:
+            nodes.add(stream.node)
+        if key[0] == reading:
+            self._leave(stream)
+        self._close(stream)
+
+    def roles(self, input_name: str) -> set[str]:
+        """What the streams of an input are: "controller", "node" or both."""
+        here = {stream.role for (name, _), stream in self._book.items() if name == input_name and stream.role}
+        return here | self._roles.get(input_name, set())
+
+    def nodes(self, input_name: str) -> set[str]:
+        """The nodes that the streams of an input gave as theirs."""
+        here = {stream.node for (name, _), stream in self._book.items() if name == input_name and stream.node}
+        return here | self._nodes.get(input_name, set())
+
+    def about(self, origin: Origin) -> tuple[str, str]:
+        """The role and the node of a stream, "" where it does not say."""
+        key = (origin.input, origin.stream)
+        stream = self._book.get(key)
+        if stream is None and self._last is not None and self._last[0] == key:
+            stream = self._last[1]
+        return (stream.role, stream.node) if stream else ("", "")
