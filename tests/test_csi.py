@@ -51,8 +51,8 @@ def test_the_shape_of_a_path_tells_share_from_container_from_node(one, pod):
         path = f"{root}/pods/{pod}/volumes/kubernetes.io~csi/{volume}/mount"
         assert csi.parse_path(path) == csi.Target("node", volume, pod)
     # --working-mount-dir elsewhere: the volume's name repeats on the share.
-    assert csi.parse_path(f"/work/{volume}/{volume}").where == "share"
-    assert csi.parse_path(f"/work/{volume}").where == "container"
+    assert csi.parse_path(f"/workdir/{volume}/{volume}").where == "share"
+    assert csi.parse_path(f"/workdir/{volume}").where == "container"
 
 
 @given(SERVERS, PATHS, st.sampled_from(["", "nfsvers=4.1", "nfsvers=3,nolock,hard", "nfsvers=4.1 , hard"]), UUIDS)
