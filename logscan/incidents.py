@@ -69,13 +69,12 @@ class Collector:
         # Where and when rules were last met: for what ends with another line
         # ("server … OK").  (rule id, subject) -> (time, order of reading).
         self.last_met: dict[tuple[str, str], tuple[int | None, int]] = {}
-        self.clock = 0
+        self.clock = 0  # the tracker's: what it has as later must be later here
         self._open_only: dict[str, bool] = {}  # by rule id
         self._pending: dict[int, tuple[Call, list[tuple[Record, list[Finding]]]]] = {}
 
     def add(self, record: Record, findings: list[Finding], call: Call | None) -> None:
         """Take one record that a rule knows, or that is a W, E or F."""
-        self.clock += 1
         problem = record.severity is not None and record.severity >= Severity.WARNING
         self.problems += problem
         for finding in findings:
@@ -250,8 +249,3 @@ def _fewest(shown: list[Evidence]) -> list[Evidence]:
     """The driver logs a mount error twice with one body: show the GRPC error, which says more."""
     grpc = [item for item in shown if "GRPC error" in item.text]
     return grpc[-1:] or shown[:2]
-
-
-def rules_of(incident: Incident) -> dict[str, Rule]:
-    """The rules met, by id."""
-    return {finding.rule.id: finding.rule for finding in incident.findings}

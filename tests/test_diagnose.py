@@ -126,6 +126,13 @@ def test_what_a_later_success_healed_is_info_and_marked():
     assert report.collect_next == ()
 
 
+def test_a_success_on_the_very_next_line_heals_without_any_stamps():
+    log = Log().request("pvc-a").mkdir_error("pvc-a", "permission denied").created("pvc-a")
+    bare = "\n".join(line.partition("] ")[2] for line in log.lines) + "\n"  # as -skip_headers writes it
+    (one,) = diagnose(bare).diagnoses
+    assert (one.recovered, one.last_time) == (True, None)
+
+
 def test_a_success_before_the_failure_heals_nothing():
     log = Log().request("pvc-a").created("pvc-a").request("pvc-a").mount_error("pvc-a", REFUSED)
     assert wrong(log.report()) == {"server-refused": {"pvc-a"}}
