@@ -162,6 +162,10 @@ _manifest_option = click.option(
     "--storageclass", "manifests", multiple=True, metavar="FILE",
     help="StorageClasses, volumes or claims as YAML or JSON. Repeatable.",
 )  # fmt: skip
+_year_option = click.option("--year", type=click.IntRange(1970, 9999), help="Year of klog's stamps, which have none.")
+_tz_option = click.option(
+    "--tz", metavar="ZONE", help="Time zone of klog's stamps: Europe/Berlin or +02:00. Default: UTC."
+)
 _client_option = click.option("--client", metavar="IP", help="The nodes' address as the NFS server sees it.")
 
 
@@ -187,8 +191,8 @@ _client_option = click.option("--client", metavar="IP", help="The nodes' address
 @_exports_option
 @_manifest_option
 @_client_option
-@click.option("--year", type=click.IntRange(1970, 9999), help="Year of klog's stamps, which have none.")
-@click.option("--tz", metavar="ZONE", help="Time zone of klog's stamps: Europe/Berlin or +02:00. Default: UTC.")
+@_year_option
+@_tz_option
 @click.option(
     "--reference-time", "reference", metavar="TIME",
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
@@ -389,8 +393,8 @@ def _take(facts: Facts, kind: str, path: str, data: bytes) -> None:
 )
 @click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", "-o", metavar="FILE", default="-", help="Write the trace to FILE; - is standard output.")
-@click.option("--year", type=click.IntRange(1970, 9999), help="Year of klog's stamps, which have none.")
-@click.option("--tz", metavar="ZONE", help="Time zone of klog's stamps: Europe/Berlin or +02:00. Default: UTC.")
+@_year_option
+@_tz_option
 @click.option("--reference-time", "reference", metavar="TIME", help="Latest time the log can have; see diagnose.")
 @rules_option
 @color_option

@@ -7,8 +7,9 @@ often comes later: another volume of the same share, a retry that succeeds.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from logscan import csi, joins, match
@@ -89,7 +90,9 @@ def diagnose(
         end: time of the last record of the log, µs since the epoch.
         scales: what was given beside the logs: exports, manifests.
     """
-    joins.settle(collector, tracker.volumes, rules)
+    # Asked of each pair of cases, and the same all along.
+    symptoms_of = cache(lambda rule_id: match.symptoms_of(rule_id, rules))
+    joins.settle(collector, tracker.volumes, rules, symptoms_of)
     world = World(tracker, collector, version, end)
     verdicts = Verdicts()
     cases: list[_Case] = []
@@ -97,7 +100,7 @@ def diagnose(
         case = _judge(incident, world, rules, verdicts, scales)
         if case is not None:
             cases.append(case)
-    cases, folded = _fold_symptoms(cases, rules)
+    cases, folded = _fold_symptoms(cases, symptoms_of)
     for symptom, _owner in folded:
         verdicts.folded.add(symptom.rule.id)
     verdicts.diagnoses = _merge(cases, folded, world)
@@ -221,7 +224,9 @@ def _after(success: tuple[int | None, int], incident: Incident) -> bool:
     return clock > incident.last_clock
 
 
-def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[_Case], list[tuple[_Case, _Case]]]:
+def _fold_symptoms(
+    cases: list[_Case], symptoms_of: Callable[[str], set[str]]
+) -> tuple[list[_Case], list[tuple[_Case, _Case]]]:
     """Take out the cases that another case of the same volume explains."""
     by_volume: dict[str, list[_Case]] = defaultdict(list)
     by_path: dict[str, list[_Case]] = defaultdict(list)
@@ -229,6 +234,10 @@ def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[
         by_volume[case.incident.volume.name if case.incident.volume else ""].append(case)
         if not case.incident.volume and case.context.get("path"):
             by_path[case.context["path"]].append(case)
+    named: dict[str, _Case] = {}  # by rule: the first case of a volume that is known
+    for case in cases:
+        if case.incident.volume is not None:
+            named.setdefault(case.rule.id, case)
     kept, folded = [], []
     for case in cases:
         name = case.incident.volume.name if case.incident.volume else ""
@@ -237,7 +246,7 @@ def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[
         # A symptom that names nobody can only be held against all.
         if not name and case.cause.category in SYMPTOMS:
             rivals = [one for one in cases if not joins.strangers(case.incident, one.incident)]
-        owner = _owner(case, rivals, rules) or _named_twin(case, cases)
+        owner = _owner(case, rivals, symptoms_of) or _named_twin(case, named)
         if owner is None:
             kept.append(case)
         else:
@@ -245,33 +254,33 @@ def _fold_symptoms(cases: list[_Case], rules: Mapping[str, Rule]) -> tuple[list[
     return kept, folded
 
 
-def _named_twin(case: _Case, cases: Iterable[_Case]) -> _Case | None:
+def _named_twin(case: _Case, named: Mapping[str, _Case]) -> _Case | None:
     """The same rule met for a volume that is known, where this text names neither volume nor server.
 
     A text that somebody quotes beside the log is no trouble of its own.
     """
     if case.incident.volume is not None or case.incident.call is not None or case.context.get("server"):
         return None
-    return next((one for one in cases if one.rule.id == case.rule.id and one.incident.volume is not None), None)
+    return named.get(case.rule.id)
 
 
-def _owner(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> _Case | None:
-    owners = list(_owners(case, rivals, rules))
+def _owner(case: _Case, rivals: Iterable[_Case], symptoms_of: Callable[[str], set[str]]) -> _Case | None:
+    owners = list(_owners(case, rivals, symptoms_of))
     causes = [one for one in owners if one.cause.category not in SYMPTOMS] or owners
     # An event whose volume is not known may be of any of several causes: which, is not to be guessed.
     lost = case.incident.about is not None and case.incident.volume is None
     return owners[0] if owners and not (lost and len({_fold_key(one) for one in causes}) > 1) else None
 
 
-def _owners(case: _Case, rivals: Iterable[_Case], rules: Mapping[str, Rule]) -> Iterator[_Case]:
+def _owners(case: _Case, rivals: Iterable[_Case], symptoms_of: Callable[[str], set[str]]) -> Iterator[_Case]:
     for other in rivals:
         if other is case or other.rule.id == case.rule.id:
             continue
         if _told_later(case, other):
             yield other
-        elif case.rule.id in match.symptoms_of(other.rule.id, rules):
+        elif case.rule.id in symptoms_of(other.rule.id):
             # Two rules that explain each other: the first by id stands.
-            if other.rule.id in match.symptoms_of(case.rule.id, rules) and case.rule.id < other.rule.id:
+            if other.rule.id in symptoms_of(case.rule.id) and case.rule.id < other.rule.id:
                 continue
             yield other
 

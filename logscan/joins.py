@@ -6,11 +6,10 @@ events, descriptions and logs told decides when all has been read; what stays op
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from logscan import match
 from logscan.incidents import Collector, Incident
-from logscan.model import Rule, Severity, Volume
+from logscan.model import Severity, Volume
 from logscan.volumes import Volumes, claim_name
 
 # Which call of the driver an event's reason is about.
@@ -23,7 +22,9 @@ _METHOD: Mapping[str, str] = {
 }
 
 
-def settle(collector: Collector, volumes: Volumes, rules: Mapping[str, Rule]) -> None:
+def settle(
+    collector: Collector, volumes: Volumes, rules: Iterable[str], symptoms_of: Callable[[str], set[str]]
+) -> None:
     """Give each incident that came from an event the volume that it is about, if that can be told."""
     events = [one for one in collector.incidents.values() if one.about is not None and one.volume is None]
     for incident in events:
@@ -31,7 +32,9 @@ def settle(collector: Collector, volumes: Volumes, rules: Mapping[str, Rule]) ->
             incident.volume = _of_claim(volumes, incident.about.get("namespace", ""), incident.about.get("name", ""))
     for incident in events:
         if incident.about is not None and incident.about.get("kind") == "Pod":
-            incident.volume = _of_pod(incident, incident.about, _explaining(incident, collector, rules), volumes)
+            incident.volume = _of_pod(
+                incident, incident.about, _explaining(incident, collector, rules, symptoms_of), volumes
+            )
 
 
 def _of_claim(volumes: Volumes, namespace: str, claim: str) -> Volume:
@@ -39,10 +42,12 @@ def _of_claim(volumes: Volumes, namespace: str, claim: str) -> Volume:
     return volumes.of_claim(namespace, claim) or Volume(claim_name(namespace, claim), pvc=claim, namespace=namespace)
 
 
-def _explaining(symptom: Incident, collector: Collector, rules: Mapping[str, Rule]) -> Iterable[Incident]:
+def _explaining(
+    symptom: Incident, collector: Collector, rules: Iterable[str], symptoms_of: Callable[[str], set[str]]
+) -> Iterable[Incident]:
     """The incidents of volumes that met a rule which explains all that *symptom* met."""
     met = {finding.rule.id for finding in symptom.findings if finding.rule.severity > Severity.INFO}
-    explaining = {rule_id for rule_id in rules if met and met <= match.symptoms_of(rule_id, rules)}
+    explaining = {rule_id for rule_id in rules if met and met <= symptoms_of(rule_id)}
     for other in collector.incidents.values():
         if other.volume is not None and any(finding.rule.id in explaining for finding in other.findings):
             yield other

@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rules": {"model", "errors", *RULES},
     "match": {"model", "errors", "csi"},
     "incidents": {"model", "csi", "match", "shapes"},
-    "joins": {"model", "match", "incidents", "volumes"},
+    "joins": {"model", "incidents", "volumes"},
     # what was given beside the logs
     "evidence.exportclients": set(),
     "evidence.exportoptions": set(),
