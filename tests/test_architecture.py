@@ -91,6 +91,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.text": {"model", "report.safe", "report.page", "report.words"},
     "report.trace": {"model", "report.safe", "report.page", "report.words"},
     "report.json_v1": {"model", "report.safe"},
+    "report.json_reader": {"model", "errors", "report.json_v1"},
     "report.trace_v1": {"model", "report.json_v1"},
     "report": {"model", "report.text", "report.json_v1", "report.trace", "report.trace_v1"},
     # tools for who writes rules
