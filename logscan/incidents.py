@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from logscan import csi, match
 from logscan.model import Call, Evidence, Finding, Origin, Record, Rule, Severity, Volume
@@ -72,6 +73,11 @@ class Collector:
         self.clock = 0  # the tracker's: what it has as later must be later here
         self._open_only: dict[str, bool] = {}  # by rule id
         self._pending: dict[int, tuple[Call, list[tuple[Record, list[Finding]]]]] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become a copy: its calls are copies, too, whose identities are others."""
+        self.__dict__.update(state)
+        self._pending = {id(call): (call, records) for call, records in self._pending.values()}
 
     def add(self, record: Record, findings: list[Finding], call: Call | None) -> None:
         """Take one record that a rule knows, or that is a W, E or F."""

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from logscan import __version__, advise, csi, events, frames, klog, sources, timeline, unknown
@@ -29,6 +30,7 @@ from logscan.model import (
     Unrecognised,
     Volume,
 )  # fmt: skip
+from logscan.reading import Reading
 from logscan.rules import RuleSet
 from logscan.sources import Source
 
@@ -128,6 +130,8 @@ class Scanner:
         self.skipped: sources.Skipped = Counter()  # what open_sources passed over; to be handed to it
         self.verdicts: Verdicts | None = None
         self._scales: Scales | None = None
+        self.changes = 0  # counts what may alter the diagnoses
+        self.watched: set[str] = set()  # volumes of which a success may, too
 
     def read(self, source: Source | SourceError) -> None:
         """Read one input to its end; what cannot be read is reported, what was read before it counts."""
@@ -160,10 +164,37 @@ class Scanner:
                     self._record(state, record)
             for record in parser.close():
                 self._record(state, record)
-            state.lines, state.bytes = tally.lines, tally.bytes
-            state.framing = tuple(name for name, _ in deframer.carriers.most_common())
-            state.warnings = _warnings(tally, deframer.damaged)
-            self.bytes += tally.bytes
+            self._sum_up(state, tally, deframer)
+
+    def begin(self, name: str, reference: int) -> Reading:
+        """Read an input as it comes; it is to be given to ``end`` when it is over.
+
+        Args:
+            reference: µs since the epoch, the latest time that its first stamp can have.
+        """
+        options, state = self.options, _Input(name)
+        self._inputs.append(state)
+        return Reading(
+            name, partial(self._record, state), reference=options.reference or reference, year=options.year,
+            zone=options.zone, printed=options.reference,
+        )  # fmt: skip
+
+    def end(self, reading: Reading, *, cut: bool = False) -> None:
+        """An input is over; *cut*: in the midst of a record, which is left out."""
+        if not cut:
+            reading.close()
+        state = next(one for one in reversed(self._inputs) if one.name == reading.name)
+        self._sum_up(state, reading.tally, reading.deframer)
+
+    def _sum_up(self, state: _Input, tally: sources.Tally, deframer: frames.Deframer) -> None:
+        state.lines, state.bytes = tally.lines, tally.bytes
+        state.framing = tuple(name for name, _ in deframer.carriers.most_common())
+        state.warnings = _warnings(tally, deframer.damaged)
+        self.bytes += tally.bytes
+
+    def unread(self, error: SourceError) -> None:
+        """An input, or the rest of it, cannot be read."""
+        self._errors.append(error)
 
     @staticmethod
     def _recognise(source: Source) -> tuple[str | None, Iterator[bytes]]:
@@ -243,12 +274,15 @@ class Scanner:
         collector = self._collector
         collector.clock = self._tracker.clock
         ended = self._tracker.take_ended() if self._tracker.ended else ()
+        if findings or problem or record.kind == "event":
+            self.changes += 1
         if findings or problem:
             if ended and call is not None and any(call is one for one in ended):
                 collector.expect(call)
             collector.add(record, findings, call)
         for one in ended:
             collector.end(one, *self._tracker.stream_of(one.origin))
+            self.changes += one.outcome != "ok" or (one.volume is not None and one.volume.name in self.watched)
             # kubelet asks for statistics all the time, and the driver does not log that.
             if one.outcome == "failed" and one.request is None and one.method != "NodeGetVolumeStats":
                 state.orphans += 1

@@ -120,54 +120,83 @@ class Tally:
 
 
 def lines(chunks: Iterable[bytes], tally: Tally) -> Iterator[tuple[int, int, bytes]]:
-    r"""Split *chunks* at "\n" (and nowhere else) into (number, offset, raw).
-
-    Args:
-        chunks: of any sizes; where they are cut changes nothing.
-        tally: brought up to date with every chunk, and exact when this ends.
-
-    Yields:
-        The 1-based number, the offset in bytes, and the line without its "\n"
-        but with its "\r".  A line over MAX_LINE is cut there; its rest counts
-        in the offsets of the lines that follow.
+    r"""Split *chunks* into lines; see Splitter.
 
     Raises:
         SourceError: of *chunks*, once the unfinished last line has been yielded.
     """
-    number = offset = length = 0  # length: of the unfinished line, with what was dropped of it
-    held = bytearray()  # the unfinished line, MAX_LINE at most
+    splitter = Splitter(tally)
     fault: SourceError | None = None
     try:
-        try:
-            for chunk in at_most(chunks, MAX_LINE):
-                tally.lines = number
-                tally.bytes += len(chunk)
-                tally.nul_bytes += chunk.count(0)
-                parts = chunk.split(b"\n")
-                last = parts.pop()
-                if parts and length:
-                    first = parts.pop(0)
-                    held += first[: MAX_LINE - len(held)]
-                    length += len(first)
-                    number += 1
-                    yield number, offset, _closed(held, length, tally)
-                    offset += length + 1
-                    held.clear()
-                    length = 0
-                for number, raw in enumerate(parts, number + 1):  # noqa: B020 - counts on from where it was
-                    yield number, offset, raw
-                    offset += len(raw) + 1
-                held += last[: MAX_LINE - len(held)]
-                length += len(last)
-        except SourceError as error:
-            fault = error
-        if length:
-            number += 1
-            yield number, offset, _closed(held, length, tally)
-    finally:
-        tally.lines = number
+        for chunk in chunks:
+            yield from splitter.feed(chunk)
+    except SourceError as error:
+        fault = error
+    yield from splitter.close()
     if fault is not None:
         raise fault
+
+
+class Splitter:
+    r"""Splits chunks at "\n" (and nowhere else) into (number, offset, raw); where they are cut changes nothing.
+
+    ``raw`` is the line without its "\n" but with its "\r", ``number`` its 1-based number, ``offset`` that of its
+    first byte.  A line over MAX_LINE is cut there; its rest counts in the offsets of the lines that follow.
+    *tally* is brought up to date with every chunk, and exact after ``close``.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._number = self._offset = 0
+        self._length = 0  # of the unfinished line, with what was dropped of it
+        self._held = bytearray()  # the unfinished line, MAX_LINE at most
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """The lines that *chunk* ends."""
+        for part in at_most([chunk], MAX_LINE):
+            yield from self._feed(part)
+
+    def _feed(self, chunk: bytes) -> Iterator[tuple[int, int, bytes]]:
+        tally, number, offset, held = self._tally, self._number, self._offset, self._held
+        try:
+            tally.bytes += len(chunk)
+            tally.nul_bytes += chunk.count(0)
+            parts = chunk.split(b"\n")
+            last = parts.pop()
+            if parts and self._length:
+                first = parts.pop(0)
+                held += first[: MAX_LINE - len(held)]
+                length, self._length = self._length + len(first), 0
+                number += 1
+                raw = _closed(held, length, tally)
+                held.clear()
+                yield number, offset, raw
+                offset += length + 1
+            for number, raw in enumerate(parts, number + 1):  # noqa: B020 - counts on from where it was
+                yield number, offset, raw
+                offset += len(raw) + 1
+            held += last[: MAX_LINE - len(held)]
+            self._length += len(last)
+        finally:
+            self._number, self._offset = number, offset
+            tally.lines = number
+
+    def skip(self, count: int, size: int) -> None:
+        """Go on behind whole lines that are not to be split; only between lines."""
+        self._number += count
+        self._offset += size
+        self._tally.lines = self._number
+        self._tally.bytes += size
+
+    def close(self) -> Iterator[tuple[int, int, bytes]]:
+        """The unfinished last line."""
+        if self._length:
+            self._number += 1
+            raw = _closed(self._held, self._length, self._tally)
+            self._held.clear()
+            self._length = 0
+            self._tally.lines = self._number
+            yield self._number, self._offset, raw
 
 
 def _closed(held: bytearray, length: int, tally: Tally) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from logscan.model import Call, Origin, Record
 
@@ -29,6 +30,12 @@ class Stream:
     role: str = ""
     node: str = ""
     running: bool = False  # it has worked since its last start
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        """Become a copy: its calls are copies, too, whose identities are others."""
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        self.open = OrderedDict((id(call), call) for call in self.open.values())
 
 
 class Streams:
