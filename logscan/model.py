@@ -420,6 +420,7 @@ class Report:
     truncated: Mapping[str, int] | None = None  # what a cap dropped, by kind
     errors: tuple[str, ...] = ()  # inputs that could not be read: "place: problem"
     interrupted: bool = False  # Ctrl-C: the input was not read to its end
+    rules: tuple[str, ...] = ()  # ids of those that the input was held against, by id
 
 
 # ---------------------------------------------------------------- the trace

@@ -336,6 +336,7 @@ class Scanner:
             truncated=self._truncated(),
             errors=tuple(f"{error.place}: {error.problem}" for error in self._errors),
             interrupted=interrupted,
+            rules=tuple(self._rules.by_id),
         )  # fmt: skip
         return advise.complete(report)
 

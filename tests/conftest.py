@@ -114,6 +114,7 @@ FULL = Report(
     truncated={"incidents": 3},
     errors=("missing.log: no such file or directory",),
     interrupted=True,
+    rules=("create-mkdir-rofs", "lease-conflict", "mount-access-denied"),
 )  # fmt: skip
 
 # Words of a fixed list, which no log can choose.

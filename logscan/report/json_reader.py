@@ -176,6 +176,7 @@ def _report(top: _Node) -> Report:
         truncated=top["truncated"].maybe(lambda one: one.named(_Node.number)),
         errors=top["errors"].all(_Node.text),
         interrupted=top["interrupted"].flag(),
+        rules=top["rules"].all(_Node.text),
     )
 
 

@@ -70,6 +70,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             },
             "errors": list(report.errors),
             "interrupted": report.interrupted,
+            "rules": list(report.rules),
         }
     )
     return value
