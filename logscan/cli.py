@@ -17,6 +17,7 @@ import click
 from click_default_group import DefaultGroup
 
 from logscan import __version__
+from logscan.commands.convert import convert
 from logscan.edge import (
     FOUND,
     INTERNAL,
@@ -27,6 +28,8 @@ from logscan.edge import (
     complain,
     debug_option,
     err,
+    format_option,
+    output_option,
     rules_option,
     width_option,
 )
@@ -44,7 +47,6 @@ if TYPE_CHECKING:
 
 MAX_FAULTS = 20  # of rule files, before a run: what came first must stay on the screen
 
-FORMATS = ("text", "json")  # the keys of report.WRITERS, known without importing it
 
 SHORT_HELP = """\
 logscan says why a csi-driver-nfs volume does not come up, from its logs.
@@ -174,11 +176,8 @@ _client_option = click.option("--client", metavar="IP", help="The nodes' address
 
 @cli.command()
 @click.argument("files", nargs=-1)
-@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option(
-    "--output", "-o", "outputs", multiple=True, metavar="[FORMAT=]FILE",
-    help="Write the report to FILE; - is standard output. Repeatable.",
-)  # fmt: skip
+@format_option
+@output_option
 @rules_option
 @click.option(
     "--severity", type=click.Choice(["info", "warning", "error"]), default="info", show_default=True,
@@ -205,7 +204,7 @@ _client_option = click.option("--client", metavar="IP", help="The nodes' address
 def diagnose(
     ctx: click.Context,
     files: tuple[str, ...],
-    format_: str,
+    format_: str | None,
     outputs: tuple[str, ...],
     rule_dirs: tuple[Path, ...],
     severity: str,
@@ -230,7 +229,7 @@ def diagnose(
     Exit status:
       0    the report is written
       1    there is a diagnosis at or above --fail-on
-      2    wrong usage, or a broken rule
+      2    wrong usage, a broken rule, or a report that cannot be written
       3    an input could not be read; the report tells of the others
       4    an internal error
       130  Ctrl-C; the report tells of what was read until then
@@ -257,10 +256,10 @@ def diagnose(
     for error in scanner.errors():
         complain(str(error))
     shown = scan.only(report, Severity[severity.upper()])
-    # Standard output comes last: if its reader has gone, the files are complete.
-    for target in sorted(targets, key=lambda one: one.path == "-"):
-        terminal.write(shown, target, width=width, color=color)
-    ctx.exit(_status(report, fail_on))
+    unwritten = terminal.write_all(shown, targets, width=width, color=color)
+    for fault in unwritten:
+        complain(str(fault))
+    ctx.exit(USAGE if unwritten else _status(report, fail_on))
 
 
 def _given(path: str, take: Callable[[bytes], None], refuse: Callable[[SourceError], None]) -> None:
@@ -391,7 +390,7 @@ def _take(facts: Facts, kind: str, path: str, data: bytes) -> None:
 @click.option(
     "--volume", "wanted", metavar="VOLUME", help="The volume, where its name is also that of a file; all else is FILES."
 )
-@click.option("--format", "-f", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--format", "-f", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--output", "-o", metavar="FILE", default="-", help="Write the trace to FILE; - is standard output.")
 @_year_option
 @_tz_option
@@ -476,4 +475,5 @@ def _one_volume(scanner: Any, wanted: str) -> str:
     raise LogscanError(wanted, "there is no volume of that name in the input, and no such file", known)
 
 
+cli.add_command(convert)
 cli.add_command(rules_group)

@@ -45,6 +45,16 @@ color_option = click.option(
 width_option = click.option(
     "--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="Width of the text; default: the terminal's."
 )
+# The keys of report.WRITERS, known without importing it.
+FORMATS = ("text", "json", "ndjson", "markdown", "csv", "sarif", "junit", "github", "gitlab")
+format_option = click.option(
+    "--format", "-f", "format_", type=click.Choice(FORMATS),
+    help="Default: what FILE's ending says, else text.",
+)  # fmt: skip
+output_option = click.option(
+    "--output", "-o", "outputs", multiple=True, metavar="[FORMAT=]FILE",
+    help="Write the report to FILE; - is standard output, @step-summary that of GitHub Actions. Repeatable.",
+)  # fmt: skip
 # It is looked for among the arguments, because an error may come before they are parsed.
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Print the traceback of an internal error."

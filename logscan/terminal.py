@@ -16,29 +16,39 @@ from typing import Any, Protocol, Self, TextIO, TypeVar
 
 from logscan.errors import LogscanError
 from logscan.model import Report, Trace
-from logscan.report import TRACE_WRITERS, WRITERS
+from logscan.report import ENDINGS, TRACE_WRITERS, WRITERS
 
 T = TypeVar("T")
 
 # ---------------------------------------------------------------- where to
 
 
+# The summary of the job that a step of GitHub Actions belongs to: Markdown, to which each step adds.
+STEP_SUMMARY = "@step-summary"
+_STEP_SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+_STEP_SUMMARY_LIMIT = 1 << 20  # bytes of a step; of more GitHub shows nothing at all
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a report goes: ``path`` "-" is standard output."""
+    """Where a report goes: ``path`` "-" is standard output, ``append``: after what is there."""
 
     format: str
     path: str
+    append: bool = False
 
 
-def targets(outputs: Sequence[str], format_: str, inputs: Sequence[str]) -> list[Target]:
+def targets(outputs: Sequence[str], format_: str | None, inputs: Sequence[str]) -> list[Target]:
     """Understand the ``--output`` options, and refuse before reading what could not be written after it.
+
+    A format is, in this order: the one before the file's name, *format_*, what the
+    file's ending says, text.
 
     Raises:
         LogscanError: for an unknown format, a missing directory, two reports for
             one place, or a file that is also an input.
     """
-    found = [_target(value, format_) for value in outputs] or [Target(format_, "-")]
+    found = [_target(value, format_) for value in outputs] or [Target(format_ or "text", "-")]
     paths = [one.path if one.path == "-" else os.path.realpath(one.path) for one in found]
     read = {os.path.realpath(one) for one in inputs if one != "-"}
     for target, path in zip(found, paths, strict=True):
@@ -65,16 +75,51 @@ def _refuse_parent(path: str, parent: Path) -> None:
         raise LogscanError(path, "its directory does not exist", f"mkdir -p {Path(path).parent}")
 
 
-def _target(value: str, format_: str) -> Target:
+def _target(value: str, format_: str | None) -> Target:
     if not value:
         raise LogscanError("--output", "an empty name", "name a file; - is standard output")
     name, equals, path = value.partition("=")
     if not equals or not name.isalnum():
-        return Target(format_, value)
+        return _step_summary(format_) if value == STEP_SUMMARY else Target(format_ or _by_ending(value), value)
     if name not in WRITERS:
         known = ", ".join(WRITERS)
         raise LogscanError(value, f"there is no format {name!r}", f"one of {known}; a file of that name is ./{value}")
-    return Target(name, path or "-")
+    return _step_summary(name) if path == STEP_SUMMARY else Target(name, path or "-")
+
+
+def _by_ending(path: str) -> str:
+    name = Path(path).name.lower()
+    # The longest first: report.sarif.json is SARIF.
+    fits = [ending for ending in ENDINGS if name.endswith(ending)]
+    return ENDINGS[max(fits, key=len)] if fits else "text"
+
+
+def _step_summary(format_: str | None) -> Target:
+    if format_ not in {None, "markdown"}:
+        raise LogscanError(STEP_SUMMARY, f"a summary is Markdown, not {format_}", f"--output {STEP_SUMMARY}")
+    path = os.environ.get(_STEP_SUMMARY_VARIABLE)
+    if not path:
+        problem = f"{_STEP_SUMMARY_VARIABLE} is not set"
+        raise LogscanError(
+            STEP_SUMMARY, problem, "GitHub Actions sets it for a step; elsewhere: --output markdown=FILE"
+        )
+    return Target("markdown", path, append=True)
+
+
+def write_all(report: Report, places: Iterable[Target], *, width: int | None, color: str) -> list[LogscanError]:
+    """Write a report to each place; one that cannot be written costs none of the others.
+
+    Returns:
+        What could not be written.
+    """
+    faults = []
+    # Standard output comes last: if its reader has gone, the files are complete.
+    for target in sorted(places, key=lambda one: one.path == "-"):
+        try:
+            write(report, target, width=width, color=color)
+        except LogscanError as error:
+            faults.append(error)
+    return faults
 
 
 def write(report: Report | Trace, target: Target, *, width: int | None, color: str) -> None:
@@ -90,6 +135,9 @@ def write(report: Report | Trace, target: Target, *, width: int | None, color: s
         out.flush()
         return
     path = Path(os.path.realpath(target.path))
+    if target.append:
+        _append(writer, report, path)
+        return
     # A device or a pipe must be written, not replaced.
     direct = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - Path's raise if access is denied
     part = path if direct else path.with_name(f".logscan-{os.getpid()}.part")
@@ -107,6 +155,30 @@ def write(report: Report | Trace, target: Target, *, width: int | None, color: s
                     part.unlink(missing_ok=True)
     except OSError as error:
         raise LogscanError(target.path, f"cannot be written: {error.strerror or error}") from error
+
+
+def _append(writer: Callable[..., None], report: Report | Trace, path: Path) -> None:
+    """Add a report to what other steps have written, all of it or nothing."""
+    import io
+
+    text = io.StringIO()
+    writer(report, text, width=80, color=False)
+    data = text.getvalue().encode("utf-8", "backslashreplace")
+    try:
+        with path.open("ab") as file:
+            before = file.seek(0, os.SEEK_END)
+            if before + len(data) > _STEP_SUMMARY_LIMIT:
+                problem = f"the summary would have {before + len(data):,} bytes; GitHub shows at most 1 MiB"
+                raise LogscanError(str(path), problem, "write the Markdown to a file, and keep it as an artifact")
+            try:
+                file.write(data)
+                file.flush()
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(before)
+                raise
+    except OSError as error:
+        raise LogscanError(str(path), f"cannot be written: {error.strerror or error}") from error
 
 
 def _writer(report: Report | Trace, format_: str) -> Callable[..., None]:

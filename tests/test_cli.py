@@ -18,7 +18,7 @@ from typing import Any
 import click
 import pytest
 
-from logscan import cli, terminal
+from logscan import cli, edge, terminal
 from logscan.errors import LogscanError, RuleError, RulesError
 from logscan.report import WRITERS
 from logscan.times import zone_and_reference
@@ -284,7 +284,7 @@ def test_without_input_on_a_terminal_there_is_short_help(capsys, monkeypatch):
 
 
 def test_the_formats_are_the_writers():
-    assert set(cli.FORMATS) == set(WRITERS)
+    assert set(edge.FORMATS) == set(WRITERS)
 
 
 def test_every_option_and_command_is_explained():

@@ -6,8 +6,9 @@ without paying for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, TextIO
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 if TYPE_CHECKING:
     from logscan.model import Report, Trace
@@ -26,14 +27,42 @@ def _text(report: Report, out: TextIO, *, width: int, color: bool) -> None:
     text.write(report, out, width=width, color=color)
 
 
-def _json(report: Report, out: TextIO, *, width: int, color: bool) -> None:
-    from logscan.report import json_v1
+def _plain(module: str) -> Writer:
+    """The writer of a format that has neither width nor colours."""
 
-    del width, color  # it is for programs
-    json_v1.write(report, out)
+    def write(report: Report, out: TextIO, *, width: int, color: bool) -> None:
+        del width, color
+        writer = cast("Callable[[Report, TextIO], None]", import_module(f"logscan.report.{module}").write)
+        writer(report, out)
+
+    return write
 
 
-WRITERS: Mapping[str, Writer] = {"text": _text, "json": _json}
+WRITERS: Mapping[str, Writer] = {
+    "text": _text,
+    "json": _plain("json_v1"),
+    "ndjson": _plain("ndjson"),
+    "markdown": _plain("markdown"),
+    "csv": _plain("sheet"),
+    "sarif": _plain("sarif"),
+    "junit": _plain("junit"),
+    "github": _plain("github"),
+    "gitlab": _plain("gitlab"),
+}
+
+# What a file's name says of its format; endings that several formats have are not here.
+ENDINGS: Mapping[str, str] = {
+    ".txt": "text",
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".sarif": "sarif",
+    ".sarif.json": "sarif",
+    ".xml": "junit",
+}
 
 
 class TraceWriter(Protocol):

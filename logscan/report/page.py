@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
-from logscan.report.safe import columns, fold, visible
+from logscan.report.safe import columns, fold, no_command, visible
 
 MAX_TEXT = 2400  # characters of one logged message; the middle of a longer one is left out
 MAX_PROSE = 100  # columns: longer lines of prose are hard to read
@@ -33,6 +33,7 @@ class Page:
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line as it is; *text* must be visible() already."""
+        text = no_command(text)
         self.out.write(f"\x1b[{style}m{text}\x1b[0m\n" if style and self.color and text else f"{text}\n")
 
     def prose(self, text: str, *, indent: int = 2, first: str = "", style: str = "") -> None:

@@ -7,11 +7,16 @@ control would show a command that is not the one pasted.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Letters by their category, yet they show as nothing: Hangul fillers, the combining
 # grapheme joiner, Khmer inherent vowels, Mongolian and other variation selectors.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u180b\u180c\u180d\u180f")
+
+# What a CI runner would obey in a job's log: at a line's start, and (an older form) anywhere in a line.
+_COMMAND = re.compile(r"(?P<blank>\s*):(?=:[A-Za-z][\w-]*(?:\s[^\n]*)?::)")
+_OLD_COMMAND = re.compile(r"#(?=#\[[A-Za-z])")
 
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
@@ -23,11 +28,20 @@ def visible(text: str) -> str:
     format characters (bidi, zero-width, soft hyphen, tags), not line and
     paragraph separators, not exotic blanks (a no-break space in YAML is a
     fault worth seeing), not lone surrogates.  A backslash stays as it is:
-    kubelet's quoted texts are full of them.
+    kubelet's quoted texts are full of them.  A CI runner's ``##[command]`` is
+    broken up, too.
     """
+    if "##[" in text:
+        text = _OLD_COMMAND.sub(r"\\x23", text)
     if text.isprintable() and (text.isascii() or not _has_invisible(text)):
         return text
     return "".join(char if _is_ink(char) else _escape(char) for char in text)
+
+
+def no_command(line: str) -> str:
+    """A line of which a CI runner that reads it in a job's log makes no ``::command::``; others are let be."""
+    found = _COMMAND.match(line)
+    return f"{found['blank']}\\x3a{line[found.end() :]}" if found else line
 
 
 def _is_ink(char: str) -> bool:

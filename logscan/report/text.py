@@ -20,8 +20,12 @@ from logscan.model import (
 from logscan.report.page import BOLD, GREEN, MAGENTA, RED, Page
 from logscan.report.safe import visible
 from logscan.report.words import count as _count
+from logscan.report.words import kind as _kind
 from logscan.report.words import listed as _listed
+from logscan.report.words import looked_at as _looked_at
 from logscan.report.words import more as _more
+from logscan.report.words import place as _place
+from logscan.report.words import sentence as _sentence
 from logscan.report.words import span as _span
 
 # How much of a list is shown; the JSON report holds all of it.
@@ -68,36 +72,6 @@ def write(report: Report, out: TextIO, *, width: int = 80, color: bool = False) 
     _errors(page, report)
 
 
-# ---------------------------------------------------------------- words
-
-
-def _place(evidence: Evidence) -> str:
-    lines = f"{evidence.line}" if evidence.end_line <= evidence.line else f"{evidence.line}-{evidence.end_line}"
-    return f"{evidence.input}:{lines}"
-
-
-def _kind(one: InputSummary) -> str:
-    """What an input is: "controller", "node", "kubelet", or ""."""
-    return one.role or ("" if one.component in {None, "nfs"} else one.component or "")
-
-
-def _looked_at(report: Report) -> str:
-    """Such as: 1,234 records, 56 calls, controller log of v4.6.0."""
-    parts = [_count(report.counts.records, "record")]
-    if len(report.inputs) > 1:
-        parts[0] += f" of {len(report.inputs):,} inputs"
-    if report.calls.total:
-        parts.append(_count(report.calls.total, "call"))
-    kinds = sorted({_kind(one) for one in report.inputs} - {""})
-    versions = sorted({one.driver_version for one in report.inputs if one.driver_version})
-    of = f" of {_listed(versions, 2)}" if versions else ""
-    if kinds:
-        parts.append(f"{' and '.join(kinds[:3])} log{'s' if len(kinds) > 1 else ''}{of}")
-    elif versions:
-        parts.append(f"driver log{of}")
-    return ", ".join(parts)
-
-
 # ---------------------------------------------------------------- sections
 
 
@@ -109,24 +83,6 @@ def _verdict(page: Page, report: Report) -> None:
         page.prose("Interrupted: the input was not read to its end; this is what had been read.", indent=0)
     if report.errors:
         page.prose(f"{_count(len(report.errors), 'input')} could not be read, see the end.", indent=0)
-
-
-def _sentence(report: Report) -> str:
-    looked_at = _looked_at(report)
-    hidden = f" ({len(report.suppressed):,} not shown)" if report.suppressed else ""
-    problems = [one for one in report.diagnoses if one.severity >= Severity.WARNING]
-    if report.verdict == "not-enough-evidence":
-        why = f"no cause can be named from {looked_at}" if report.counts.records else "nothing in the input is a log"
-        return f"NOT ENOUGH EVIDENCE: {why}{hidden}"
-    if report.verdict == "healthy":
-        return f"HEALTHY: No problem found in {looked_at}{hidden}"
-    if report.verdict == "info":
-        return f"INFO: No problem left in {looked_at}; {_count(len(report.diagnoses), 'note')}{hidden}"
-    categories = list(dict.fromkeys(one.category for one in problems))
-    names = {volume.name or (volume.namespace, volume.pvc) for one in problems for volume in one.volumes}
-    what = _count(len(problems), "problem") + (f" ({_listed(categories, 4)})" if categories else "")
-    affected = f", {_count(len(names), 'volume')} affected" if names else ""
-    return f"{report.verdict.upper()}: {what}{affected}{hidden}"
 
 
 def _diagnosis(page: Page, number: int, one: Diagnosis) -> None:

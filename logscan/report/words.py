@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logscan.model import rfc3339
+from logscan.model import Evidence, InputSummary, Report, Severity, rfc3339
 
 
 def count(number: int, noun: str) -> str:
@@ -52,3 +52,58 @@ def duration(micros: int) -> str:
         return f"{whole // 3600}h{whole % 3600 // 60:02}m"
     days = whole // 86_400
     return f"{days}d{whole % 86_400 // 3600:02}h" if days < 100 else f"{days}d"
+
+
+def place(evidence: Evidence) -> str:
+    """Such as: nfs.log:88 or nfs.log:88-91."""
+    lines = f"{evidence.line}" if evidence.end_line <= evidence.line else f"{evidence.line}-{evidence.end_line}"
+    return f"{evidence.input}:{lines}"
+
+
+def clip(text: str, most: int) -> str:
+    """At most about *most* characters of a text; its start says what failed, its end says why."""
+    dropped = len(text) - most
+    if dropped <= 0:
+        return text
+    return f"{text[: most * 2 // 3]} [... {dropped:,} characters left out ...] {text[-(most // 3) :]}"
+
+
+def kind(one: InputSummary) -> str:
+    """What an input is: "controller", "node", "kubelet", or ""."""
+    return one.role or ("" if one.component in {None, "nfs"} else one.component or "")
+
+
+def looked_at(report: Report) -> str:
+    """Such as: 1,234 records, 56 calls, controller log of v4.6.0."""
+    parts = [count(report.counts.records, "record")]
+    if len(report.inputs) > 1:
+        parts[0] += f" of {len(report.inputs):,} inputs"
+    if report.calls.total:
+        parts.append(count(report.calls.total, "call"))
+    kinds = sorted({kind(one) for one in report.inputs} - {""})
+    versions = sorted({one.driver_version for one in report.inputs if one.driver_version})
+    of = f" of {listed(versions, 2)}" if versions else ""
+    if kinds:
+        parts.append(f"{' and '.join(kinds[:3])} log{'s' if len(kinds) > 1 else ''}{of}")
+    elif versions:
+        parts.append(f"driver log{of}")
+    return ", ".join(parts)
+
+
+def sentence(report: Report) -> str:
+    """The verdict, such as: ERROR: 2 problems (root-squash, wrong-share-path), 4 volumes affected."""
+    what_was = looked_at(report)
+    hidden = f" ({len(report.suppressed):,} not shown)" if report.suppressed else ""
+    problems = [one for one in report.diagnoses if one.severity >= Severity.WARNING]
+    if report.verdict == "not-enough-evidence":
+        why = f"no cause can be named from {what_was}" if report.counts.records else "nothing in the input is a log"
+        return f"NOT ENOUGH EVIDENCE: {why}{hidden}"
+    if report.verdict == "healthy":
+        return f"HEALTHY: No problem found in {what_was}{hidden}"
+    if report.verdict == "info":
+        return f"INFO: No problem left in {what_was}; {count(len(report.diagnoses), 'note')}{hidden}"
+    categories = list(dict.fromkeys(one.category for one in problems))
+    names = {volume.name or (volume.namespace, volume.pvc) for one in problems for volume in one.volumes}
+    what = count(len(problems), "problem") + (f" ({listed(categories, 4)})" if categories else "")
+    affected = f", {count(len(names), 'volume')} affected" if names else ""
+    return f"{report.verdict.upper()}: {what}{affected}{hidden}"
