@@ -11,11 +11,11 @@ One Tracker reads all streams; what it keeps is bounded (see the MAX_ constants)
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 from logscan import csi, rpc
 from logscan.model import Call, Origin, Record, Restart, Volume
+from logscan.quiet import Run
 from logscan.streams import MAX_AWAITING, MAX_OPEN, Stream, Streams
 from logscan.volumes import MAX_VOLUMES, Volumes, learn_context
 
@@ -25,14 +25,6 @@ MAX_STARTS = 1_000  # of drivers, the latest
 # No mount of the driver lasts longer than 110 s (v4.13; 90 s before), and kubelet gives a
 # call up after two minutes: what is open for longer hangs.
 HUNG_AFTER = 120_000_000  # µs
-
-
-@dataclass(slots=True)
-class Works:
-    """What has been seen to work on one server, or on one share of it."""
-
-    versions: set[str] = field(default_factory=set)
-    count: int = 0
 
 
 class Tracker:
@@ -48,12 +40,11 @@ class Tracker:
         self.failed: dict[str, int] = {}
         self.hung = 0
         self.by_input: Counter[tuple[str, str]] = Counter()  # the same: (input, "total" | "failed" | "hung")
-        self.restarts = 0
         self.starts: deque[Restart] = deque(maxlen=MAX_STARTS)  # in the midst of a log
         self.volumes = Volumes()
         self._given_up: set[str] = set()  # volumes with a mount that timed out and may still run
         self.dropped_calls = 0  # open calls that no longer fitted in
-        self.works: dict[tuple[str, str], Works] = {}  # (server, "" or path)
+        self.works: dict[tuple[str, str], set[str]] = {}  # NFS versions mounted, by (server, "" or path)
         self.clock = 0  # counts records: the order of reading
         self._streams = Streams(self._leave, self._close_stream)
         self._handlers = {
@@ -88,6 +79,25 @@ class Tracker:
         if record.time is not None and (stream.last_time is None or record.time > stream.last_time):
             stream.last_time = record.time
         return handler(stream, record)
+
+    def may_pass(self, origin: Origin, methods: Iterable[str], names: Sequence[str], *, named: bool) -> bool:
+        """Whether calls that went well would change nothing but counts; see Stream.lets_pass."""
+        return self._given_up.isdisjoint(names) and self._streams.of(origin).lets_pass(methods, names, named=named)
+
+    def pass_over(self, origin: Origin, run: Run, last_time: int | None) -> None:
+        """Take note of calls that went well, whose lines are not read."""
+        self.clock += run.lines
+        self._streams.of(origin).pass_over(run.certificates[run.kinds[-1]].role, last_time)
+        for kind, count in Counter(run.kinds).items():
+            self._count("total", run.certificates[kind].method, origin, count)
+        for key, versions in run.works:
+            if key in self.works or len(self.works) < MAX_VOLUMES:
+                self.works.setdefault(key, set()).update(versions)
+
+    def at_rest(self) -> bool:
+        """Whether no call is open and nothing waits for a line to come."""
+        lost = self.hung or self.starts or self._given_up or self.dropped_calls
+        return not lost and all(stream.at_rest() for stream in self._streams)
 
     def take_ended(self) -> list[Call]:
         """The calls that ended since this was last asked."""
@@ -418,7 +428,6 @@ class Tracker:
             self.starts.append(Restart(record.time, record.origin.input, record.origin.stream, record.line, kind))
         stream.running = False
         if stream.open:
-            self.restarts += 1
             self._close_stream(stream)
 
     def _kubelet(self, _: Stream, record: Record) -> None:
@@ -575,10 +584,9 @@ class Tracker:
         for key in ((server, ""), (server, path)):
             if key not in self.works and len(self.works) >= MAX_VOLUMES:
                 continue
-            works = self.works.setdefault(key, Works())
-            works.count += 1
+            works = self.works.setdefault(key, set())
             if options is not None:
-                works.versions.add(csi.mount_version(options))
+                works.add(csi.mount_version(options))
 
     # ------------------------------------------------------------ names
 

@@ -196,6 +196,7 @@ _client_option = click.option("--client", metavar="IP", help="The nodes' address
     "--reference-time", "reference", metavar="TIME",
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large files; default: one per core.")
 @color_option
 @width_option
 @click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
@@ -217,6 +218,7 @@ def diagnose(
     reference: str | None,
     color: str,
     width: int | None,
+    jobs: int | None,
     no_progress: bool,
 ) -> None:
     """Diagnose logs: what fails, why, what proves it, and the fix.
@@ -246,7 +248,7 @@ def diagnose(
     from logscan import rules, scan
     from logscan.model import Severity
 
-    options = scan.Options(year=year, zone=minutes, reference=latest, client=client)
+    options = scan.Options(year=year, zone=minutes, reference=latest, client=client, jobs=jobs)
     scanner = scan.Scanner(rules.load(rule_dirs), options)
     for kind, paths in (("exports", exports), ("manifest", manifests)):
         for path in paths:
@@ -294,6 +296,7 @@ def _read(scanner: Any, files: Sequence[str], progress: Progress) -> bool:
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
         err("logscan: reading from the terminal; paste the log, then press Ctrl-D")
     with Interrupts() as interrupts, progress:
+        scanner.watch(lambda pieces: progress.count(interrupts.until(pieces)))
         for source in interrupts.until(open_sources(files, skipped=scanner.skipped)):
             if not isinstance(source, SourceError):
                 source = replace(source, chunks=progress.count(interrupts.until(source.chunks)))  # noqa: PLW2901

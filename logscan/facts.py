@@ -178,7 +178,7 @@ class Facts:
         if rest == "rules":
             return sorted(self._world.by_server.get(server, ()))
         works = self._world.tracker.works.get((server, ""))
-        return bool(works) if rest == "works" else sorted(works.versions if works else ())
+        return works is not None if rest == "works" else sorted(works or ())
 
     def _share(self, rest: str) -> Any:
         share = (self._context.get("server", ""), self._context.get("path", ""))
@@ -187,7 +187,7 @@ class Facts:
         if rest == "failed_versions":
             return sorted(self._world.failed_versions.get(share, ()))
         works = self._world.tracker.works.get(share)
-        return bool(works) if rest == "works" else sorted(works.versions if works else ())
+        return works is not None if rest == "works" else sorted(works or ())
 
     def _driver(self, _rest: str) -> Any:
         return self._context.get("driver_version")

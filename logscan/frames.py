@@ -145,6 +145,14 @@ class Deframer:
             return [_new_line(Line, (self._origin, number, offset, raw.decode("ascii").removesuffix("\r"), None, 1, 0))]
         return self._feed_any(number, offset, raw)
 
+    def origin(self) -> Origin | None:
+        """Whose a bare line of klog would be that came next; None if it would be part of something that is open."""
+        return self._origin if self._plain else None
+
+    def pass_over(self, lines: int) -> None:
+        """Count bare lines of klog that need not be fed."""
+        self._bare += lines
+
     def close(self) -> list[Line]:
         """End the input: returns partials that never ended."""
         lines = self._flush_pretty()

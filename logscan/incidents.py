@@ -61,7 +61,8 @@ def evidence(record: Record) -> Evidence:
 class Collector:
     """Takes findings as the log is read; gives incidents when it is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, healers: frozenset[str] = frozenset()) -> None:
+        self._healers = healers  # rules that tell of the end of another's trouble
         self.incidents: dict[tuple[object, ...], Incident] = {}
         self.benign: Counter[str] = Counter()
         self.benign_problems = 0
@@ -84,6 +85,8 @@ class Collector:
         problem = record.severity is not None and record.severity >= Severity.WARNING
         self.problems += problem
         for finding in findings:
+            if finding.rule.id not in self._healers:
+                continue
             for subject in {finding.captures.get("server", ""), finding.captures.get("volume", ""), ""}:
                 key = (finding.rule.id, subject)
                 if key in self.last_met or len(self.last_met) < MAX_INCIDENTS:
@@ -129,10 +132,21 @@ class Collector:
             known = self._open_only[rule.id] = match.needs_open_call(rule.when)
         return known
 
+    def at_rest(self) -> bool:
+        """Whether nothing was entered but noise, and nothing waits."""
+        return not (self.incidents or self._pending or self.last_met or self.dropped)
+
     def close(self) -> None:
         """Enter what still waited for the end of a call."""
         for call, _ in list(self._pending.values()):
             self.end(call)
+
+    def pass_over(self, benign: Mapping[str, int], benign_problems: int, problems: int, count: int) -> None:
+        """Count the noise of *count* calls that went well alike."""
+        for rule_id, records in benign.items():
+            self.absorb(rule_id, records * count, 0)
+        self.benign_problems += benign_problems * count
+        self.problems += problems * count
 
     def absorb(self, rule_id: str, count: int, problems: int) -> None:
         """Count records that look bad and are not."""

@@ -16,10 +16,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import Any
 
 from logscan.model import Line, Origin, Record, Severity
-from logscan.stamps import Stamps, civil, latest_year, micros, year_of
+from logscan.quiet import Run
+from logscan.stamps import civil, latest_year, micros, year_of
+from logscan.structured import from_json, record_of, structured
 
 MAX_LINES = 2000  # continuation lines whose text is kept
 MAX_TEXT = 256 << 10  # characters of them
@@ -38,18 +39,7 @@ _GO_LOG = re.compile(
 )
 _CREATED = re.compile(r"Log file created at: ([0-9]{4})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _FILE_NAME = re.compile(r"\.log\.[A-Z]+\.([0-9]{4})([0-9]{2})[0-9]{2}-[0-9]{6}\.[0-9]+")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?=$| )', re.DOTALL)
-_PAIR = re.compile(
-    r' ([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"(?=$|[ \n])|(<\n)|(?!")([^\n]*?)(?=$| [^\s="{}\[\]]+=|\n))', re.DOTALL
-)
-_ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)", re.DOTALL)
-_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\a": "\a", "\\b": "\b", "\\f": "\f", "\\v": "\v"}
-
 _SEVERITY = {"I": Severity.INFO, "W": Severity.WARNING, "E": Severity.ERROR, "F": Severity.FATAL}
-_LEVEL = {
-    "debug": Severity.INFO, "info": Severity.INFO, "warn": Severity.WARNING, "warning": Severity.WARNING, "error": Severity.ERROR,
-    "dpanic": Severity.FATAL, "panic": Severity.FATAL, "fatal": Severity.FATAL,
-}  # fmt: skip
 _SYSTEM = frozenset(("journald", "syslog", "dmesg"))
 _PANICS = (
     "panic: ", "fatal error: ", "[signal SIG", "goroutine ", "runtime: ", "unexpected fault address ", "SIGSEGV: ", "SIGQUIT: ", "SIGABRT: ",
@@ -170,6 +160,26 @@ class Parser:
         )  # fmt: skip
         return closed
 
+    def pass_over(self, origin: Origin, run: Run) -> tuple[list[Record], int | None, int | None]:
+        """Go on behind bare lines that need not be read, each a record; returns what they close, and when they began and ended."""
+        closed = self._switch(origin) if origin is not self._origin else []
+        stream = self._stream
+        if stream.record is not None:
+            closed.append(self._finish(stream, stream.record))
+        first, last = (self._dated(stream, head) for head in (run.first, run.last))
+        stream.longest, stream.last = max(stream.longest, run.longest), run.width
+        return closed, first, last
+
+    def dating(self, origin: Origin) -> tuple[int | None, int, str]:
+        """By which year, zone (µs east of UTC) and source the latest stamp of a stream was dated."""
+        stream = self._streams[_key(origin)]
+        return stream.year, stream.zone, stream.source
+
+    def _dated(self, stream: _Stream, head: str) -> int | None:
+        if head[1:5] + head[6:11] != stream.minute:
+            self._enter_minute(stream, head[1:5], head[6:11])
+        return None if stream.base is None else stream.base + int(head[12:14] + head[15:21])
+
     def flush(self, origin: Origin) -> list[Record]:
         """Close the open record of a stream: what comes next in the input is no part of it."""
         stream = self._streams.get(_key(origin))
@@ -241,7 +251,7 @@ class Parser:
         """Return the record that a line opens by itself, though it has no header; None if it does not."""
         text = line.text
         if text[0] == "{":
-            return _from_json(line) if '"msg"' in text else None
+            return from_json(line) if '"msg"' in text else None
         if text[0].isdigit():
             return self._from_go_log(line)
         if text.startswith(_PANICS):
@@ -257,13 +267,13 @@ class Parser:
                 text.startswith("runtime: ") or (record.kind == "panic" and not _is_new_panic(stream, text))
             ):
                 return None
-            return _record(line, "panic", Severity.FATAL)
+            return record_of(line, "panic", Severity.FATAL)
         if text.startswith(_NOTICES):
-            return _record(line, "text", None)
+            return record_of(line, "text", None)
         if match := _CREATED.match(text):
             time = civil(*(int(group) for group in match.groups()))
             stream.year, stream.month, stream.year_source, stream.minute = int(match[1]), int(match[2]), "preamble", ""
-            return _record(line, "preamble", None)._replace(
+            return record_of(line, "preamble", None)._replace(
                 time=None if time is None else time - stream.zone, time_source="none" if time is None else "preamble"
             )
         return None
@@ -307,7 +317,7 @@ class Parser:
         stream.more.append(line)
 
     def _plain(self, line: Line) -> Record:
-        return _record(line, "system" if line.origin.carrier in _SYSTEM else "text", None)
+        return record_of(line, "system" if line.origin.carrier in _SYSTEM else "text", None)
 
     def _from_go_log(self, line: Line) -> Record | None:
         """Read a line of Go's standard logger; gRPC's library writes so: ``2026/01/02 15:04:05 ERROR: [core] …``."""
@@ -317,7 +327,7 @@ class Parser:
         moment = civil(*(int(group) for group in match.groups()[:6]))
         time = None if moment is None else moment + micros(match[7]) - self._zone
         severity = _SEVERITY[match[8][0]] if match[8] else None
-        return _record(line, "klog" if match[8] else "text", severity)._replace(
+        return record_of(line, "klog" if match[8] else "text", severity)._replace(
             time=time, time_source="none" if time is None else "carrier", message=line.text[match.end() :]
         )
 
@@ -392,9 +402,9 @@ class Parser:
                 message = "\n".join([message, *[line.text for line in more]])
             message = message.rstrip("\n")
             stream.more, stream.size = [], 0
-        if message[:1] == '"' and record.kind == "klog" and (read := _structured(message)) is not None:
+        if message[:1] == '"' and record.kind == "klog" and (read := structured(message)) is not None:
             message, fields = read
-            if alternate is not None and (read := _structured(alternate)) is not None:
+            if alternate is not None and (read := structured(alternate)) is not None:
                 alternate = read[0]
         stream.record = None
         if not more and fields is None:
@@ -466,26 +476,6 @@ def _key(origin: Origin) -> tuple[str, str, str]:
     return (origin.input, "bare" if origin.carrier == "pasted" else origin.carrier, origin.stream)
 
 
-def _record(line: Line, kind: str, severity: Severity | None) -> Record:
-    """Return the record that a line without klog header opens."""
-    source = "none" if line.written is None else "assumed" if line.origin.carrier == "syslog" else "carrier"
-    return Record(
-        line.origin,
-        line.number,
-        line.number,
-        line.physical,
-        line.offset,
-        severity,
-        line.written,
-        source,
-        0,
-        "",
-        0,
-        line.text,
-        kind,
-    )
-
-
 def _is_new_panic(stream: _Stream, text: str) -> bool:
     """Whether *text* begins another dump, though one is open: the process was started again."""
     return stream.goroutines and text.startswith(("panic: ", "fatal error: "))
@@ -510,85 +500,3 @@ def _parses(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-# ---------------------------------------------------------------- structured and JSON entries
-
-
-def _unquote(text: str) -> str:
-    """Undo Go's %q, without the quotes."""
-    return _ESCAPE.sub(_unescape, text) if "\\" in text else text
-
-
-def _unescape(match: re.Match[str]) -> str:
-    escape = match[0]
-    if (plain := _ESCAPES.get(escape)) is not None:
-        return plain
-    if len(escape) > 2:
-        digits = escape[2:]
-        code = int(digits, 16)
-        # \x is a byte that is no UTF-8, and a lone surrogate could not be written again.
-        return chr(code) if escape[1] != "x" and code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
-    return escape[1:]
-
-
-def _structured(text: str) -> tuple[str, dict[str, str]] | None:
-    """Read ``"msg" key="v" n=5 err=<`` …; None for text that only begins with a quoted word."""
-    head = _QUOTED.match(text)
-    if head is None:
-        return None
-    at = head.end()
-    fields: dict[str, str] = {}
-    while at < len(text):
-        pair = _PAIR.match(text, at)
-        if pair is None:
-            if not fields:
-                return None
-            break
-        at = pair.end()
-        if pair[3] is not None:  # a block: lines led by a TAB, closed by " >"
-            end = text.find("\n >", at - 1)
-            block, at = (text[at:], len(text)) if end < 0 else (text[at:end], end + 3)
-            value = "\n".join(line.removeprefix("\t") for line in block.split("\n"))
-        else:
-            value = _unquote(pair[2]) if pair[2] is not None else pair[4]
-        fields[pair[1]] = value
-    message = _unquote(head[1]) + "".join(f" {key}={value}" for key, value in fields.items())
-    return message + _unquote(text[at:]), fields  # a rest was cut off somewhere: kept as it is
-
-
-def _from_json(line: Line) -> Record | None:
-    """Read klog's (or zap's) JSON: ``{"ts":…,"caller":"nfs/utils.go:93","msg":…,"err":…}``; None if it is not."""
-    try:
-        entry = json.loads(line.text)
-    except (ValueError, RecursionError):
-        return None
-    if (
-        not isinstance(entry, dict)
-        or not isinstance(entry.get("msg"), str)
-        or not entry.keys() & {"ts", "time", "caller", "level", "severity"}
-    ):
-        return None
-    level = entry.get("level", entry.get("severity"))
-    severity = _LEVEL.get(str(level).lower())
-    if severity is None:  # component-base writes an error with "err" and without "v"
-        severity = Severity.ERROR if ("err" in entry or "error" in entry) and "v" not in entry else Severity.INFO
-    hidden = ("ts", "time", "caller", "msg", "v", "level", "severity", "stacktrace")
-    fields = {key: _plain_text(value) for key, value in entry.items() if key not in hidden}
-    message = _plain_text(entry["msg"]) + "".join(
-        f" {key}={fields[key]}" for key in sorted(fields, key=lambda key: key != "err")
-    )
-    path, _, number = str(entry.get("caller", "")).rpartition(":")
-    record = _record(line, "json", severity)
-    time = Stamps().any(entry.get("ts", entry.get("time")))
-    if time is not None:
-        record = record._replace(time=time, time_source="carrier")
-    source_line = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
-    return record._replace(
-        message=message.rstrip("\n"), fields=fields, file=path.rpartition("/")[2], source_line=source_line
-    )
-
-
-def _plain_text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

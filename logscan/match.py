@@ -30,17 +30,23 @@ class Engine:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.timeouts: Counter[str] = Counter()
-        self._by_literal: dict[str, list[tuple[Rule, Signature]]] = {}
+        self.by_literal: dict[str, list[tuple[Rule, Signature]]] = {}
         for rule in rules:
             for signature in rule.match:
-                self._by_literal.setdefault(signature.literal, []).append((rule, signature))
-        self._literals = list(self._by_literal)
+                self.by_literal.setdefault(signature.literal, []).append((rule, signature))
+        self._literals = list(self.by_literal)
         self._patterns: dict[str, Any] = {}
         # LeftmostFirst would hide a literal that begins inside another one; overlapping
         # matches need the standard kind.
         from ahocorasick_rs import AhoCorasick, MatchKind
 
         self._scan = AhoCorasick(self._literals, matchkind=MatchKind.Standard) if self._literals else None
+
+    def literals_in(self, message: str) -> list[str]:
+        """The literals that stand in a message, each as often as it does."""
+        if self._scan is None:
+            return []
+        return [self._literals[hit[0]] for hit in self._scan.find_matches_as_indexes(message, overlapping=True)]
 
     def match(self, record: Record) -> list[Finding]:
         """All rules whose signature *record* bears, each once, by its longest match.
@@ -72,7 +78,7 @@ class Engine:
         text = message[:MAX_MESSAGE]
         found: dict[str, tuple[int, Finding]] = {}
         for index in dict.fromkeys(hit[0] for hit in hits):
-            for rule, signature in self._by_literal[self._literals[index]]:
+            for rule, signature in self.by_literal[self._literals[index]]:
                 captures = self._captures(rule, signature, text)
                 if captures is None:
                     continue
@@ -89,7 +95,7 @@ class Engine:
         if self.timeouts[rule.id] >= MAX_TIMEOUTS:
             return None
         try:
-            found = self._compiled(signature.pattern).search(text, timeout=TIME_LIMIT)
+            found = self._compiled(signature.pattern).search(text, timeout=TIME_LIMIT, concurrent=False)
         except TimeoutError:
             self.timeouts[rule.id] += 1
             return None
@@ -148,6 +154,13 @@ def needs_open_call(condition: Condition | Test | None) -> bool:
         return False
     needs = [needs_open_call(part) for part in condition.parts]
     return any(needs) if condition.how == "all" else bool(needs) and all(needs)
+
+
+def followers(condition: Condition | Test | None) -> set[str]:
+    """The rules that *condition* asks to come after its own."""
+    if isinstance(condition, Test):
+        return {str(condition.value)} if condition.op == "followed_by" else set()
+    return set().union(*(followers(part) for part in condition.parts)) if condition is not None else set()
 
 
 def _test(test: Test, facts: Facts) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from logscan import events, frames, klog, sources
-from logscan.model import Record
+from logscan.model import Origin, Record
+from logscan.quiet import Run
 
 
 class Reading:
@@ -41,6 +42,23 @@ class Reading:
         """Take the next bytes, of whatever length."""
         for number, offset, raw in self._splitter.feed(chunk):
             self._line(number, offset, raw)
+
+    def settle(self) -> Origin | None:
+        """Close what a bare line of klog would close that came next; returns whose it would be, None: it may be part of something."""
+        origin = self.deframer.origin()
+        if origin is not None:
+            for record in self._parser.flush(origin):
+                self._take(record)
+        return origin
+
+    def pass_over(self, origin: Origin, run: Run) -> tuple[int | None, int | None, tuple[int | None, int, str]]:
+        """Go on behind a run whose lines are not read; returns when it began and ended, and how that was dated."""
+        self._splitter.skip(run.lines, run.size)
+        self.deframer.pass_over(run.lines)
+        closed, first, last = self._parser.pass_over(origin, run)
+        for record in closed:
+            self._take(record)
+        return first, last, self._parser.dating(origin)
 
     def close(self) -> None:
         """The input is over: what was open is closed."""

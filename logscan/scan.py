@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING
 
-from logscan import __version__, advise, csi, events, frames, klog, sources, timeline, unknown
+from logscan import __version__, advise, csi, frames, passing, sources, timeline, unknown
 from logscan.calls import Tracker
 from logscan.diagnose import Verdicts, diagnose
 from logscan.errors import SourceError
@@ -30,6 +31,7 @@ from logscan.model import (
     Unrecognised,
     Volume,
 )  # fmt: skip
+from logscan.quiet import Run
 from logscan.reading import Reading
 from logscan.rules import RuleSet
 from logscan.sources import Source
@@ -49,6 +51,8 @@ class Options:
     zone: int = 0  # minutes east of UTC of whoever wrote klog's stamps
     reference: int | None = None  # the latest time the log can have, µs since the epoch
     trace: bool = False  # remember the lives of the volumes, see Scanner.trace
+    jobs: int | None = None  # processes that narrow a large file; None: one per core
+    narrow: bool = True  # pass over calls of a large log that all went well; the report is the same
     client: str | None = None  # the nodes' address as the NFS server sees it
 
 
@@ -73,6 +77,15 @@ class _Input:
     driver: bool = False  # the driver tells of its calls
     requests: bool = False  # of how they began
     orphans: int = 0  # failed calls without a request
+
+    def dated(self, time: int | None, source: str) -> None:
+        """Take note of when something was logged."""
+        if time is None:
+            return
+        if self.first_time is None or time < self.first_time:
+            self.first_time, self.time_source = time, source
+        if self.last_time is None or time > self.last_time:
+            self.last_time = time
 
     def version(self) -> tuple[str | None, str | None]:
         """The driver's version and how it is known."""
@@ -122,8 +135,11 @@ class Scanner:
         self._logged = 0  # records that some grammar of logs knows
         self._rules = rules
         self._engine = Engine(rules.rules)
+        healers = passing.healers(rules.by_id)
         self._tracker = Tracker()
-        self._collector = Collector()
+        self._collector = Collector(healers)
+        self._passer = passing.Passer(self._engine, healers)
+        self._tracker.volumes.waken = self._passer.waken
         self._timeline = timeline.Recorder() if self.options.trace else None
         self._inputs: list[_Input] = []
         self._errors: list[SourceError] = []
@@ -138,33 +154,27 @@ class Scanner:
         if isinstance(source, SourceError):
             self._errors.append(source)
             return
-        state = _Input(source.name)
-        self._inputs.append(state)
         kind, chunks = self._recognise(source)
         if kind is not None:
-            self._weigh_in(state, kind, b"".join(chunks))
+            self.evidence(source.name, kind, b"".join(chunks))
             return
-        reference = self.options.reference or source.mtime or time.time_ns() // 1000
-        deframer = frames.Deframer(source.name, reference=reference, zone=self.options.zone)
-        parser = events.Reader(
-            klog.Parser(reference=reference, year=self.options.year, zone=self.options.zone, input=source.name),
-            reference=self.options.reference,
-        )
-        tally = sources.Tally()
+        reading = self.begin(source.name, source.mtime or time.time_ns() // 1000)
+        state = self._inputs[-1]
         try:
-            for number, offset, raw in sources.lines(chunks, tally):
-                for line in deframer.feed(number, offset, raw):
-                    for record in parser.feed(line):
-                        self._record(state, record)
+            for piece in self._passer.pieces(source.path, chunks, self.options.jobs) if self._may_narrow() else chunks:
+                if isinstance(piece, bytes):
+                    reading.feed(piece)
+                    continue
+                reading.settle()
+                for part in piece.apart(self._tracker.volumes.restless(piece.names)):
+                    if isinstance(part, bytes):
+                        reading.feed(part)
+                    elif not self._pass_over(state, part, reading):
+                        reading.feed(part.text())
         except SourceError as error:
             self._errors.append(error)
         finally:
-            for line in deframer.close():
-                for record in parser.feed(line):
-                    self._record(state, record)
-            for record in parser.close():
-                self._record(state, record)
-            self._sum_up(state, tally, deframer)
+            self.end(reading)
 
     def begin(self, name: str, reference: int) -> Reading:
         """Read an input as it comes; it is to be given to ``end`` when it is over.
@@ -195,6 +205,47 @@ class Scanner:
     def unread(self, error: SourceError) -> None:
         """An input, or the rest of it, cannot be read."""
         self._errors.append(error)
+
+    def watch(self, around: Callable[[Iterator[bytes | Run]], Iterator[bytes | Run]]) -> None:
+        """Let what processes read of a large file go through *around*, which may end it."""
+        self._passer.around = around
+
+    def _may_narrow(self) -> bool:
+        return self.options.narrow and self._timeline is None  # a trace tells of calls that went well, too
+
+    def _pass_over(self, state: _Input, run: Run, reading: Reading) -> bool:
+        """Enter a run of calls without reading them; False if they have to be read."""
+        used = {kind: run.certificates[kind] for kind in set(run.kinds)}
+        methods = {one.method for one in used.values()}
+        named = all(one.named for one in used.values())
+        origin = reading.settle()
+        volumes = self._tracker.volumes
+        if origin is None or not self._tracker.may_pass(origin, methods, run.names, named=named):
+            return False
+        first, last, (year, zone, source) = reading.pass_over(origin, run)
+        self.records += run.lines
+        state.records += run.lines
+        self._logged += run.lines
+        state.dated(first, source)
+        state.dated(last, source)
+        clock = self._tracker.clock
+        self._tracker.pass_over(origin, run, last)
+        clocks = accumulate((used[kind].lines for kind in run.kinds), initial=clock)
+        next(clocks)
+        sizes = [after - before for before, after in pairwise(run.offsets)]
+        volumes.sleep(run.names, zip(run.places(), sizes, clocks, repeat(year), repeat(zone), repeat(run.fetch)))
+        for kind, count in Counter(run.kinds).items():
+            certificate = used[kind]
+            self._collector.pass_over(certificate.benign, certificate.benign_problems, certificate.problems, count)
+            for file, line, message in certificate.places:
+                state.fingerprint.see(file, line, message)
+                component = origin.component or _FILES.get(file, "")
+                if component:
+                    state.components[component] += count
+        state.driver = state.requests = True
+        if origin.node and len(state.nodes) < MAX_NODES:
+            state.nodes.add(origin.node)
+        return True
 
     @staticmethod
     def _recognise(source: Source) -> tuple[str | None, Iterator[bytes]]:
@@ -249,12 +300,7 @@ class Scanner:
             state.unparsed += record.lines
         elif record.kind != "preamble":
             self._logged += 1
-        if record.time is not None:
-            if state.first_time is None or record.time < state.first_time:
-                state.first_time = record.time
-                state.time_source = record.time_source
-            if state.last_time is None or record.time > state.last_time:
-                state.last_time = record.time
+        state.dated(record.time, record.time_source)
         file = record.file
         if file in _DRIVER_FILES:
             state.fingerprint.see(file, record.source_line, record.message)
@@ -269,19 +315,10 @@ class Scanner:
         if record.origin.node and len(state.nodes) < MAX_NODES:
             state.nodes.add(record.origin.node)
         findings = self._engine.match(record)
-        call = self._tracker.feed(record)
-        problem = record.severity is not None and record.severity >= Severity.WARNING
-        collector = self._collector
-        collector.clock = self._tracker.clock
-        ended = self._tracker.take_ended() if self._tracker.ended else ()
-        if findings or problem or record.kind == "event":
+        if findings or record.kind == "event" or (record.severity is not None and record.severity >= Severity.WARNING):
             self.changes += 1
-        if findings or problem:
-            if ended and call is not None and any(call is one for one in ended):
-                collector.expect(call)
-            collector.add(record, findings, call)
+        ended = passing.enter(record, findings, self._tracker, self._collector)
         for one in ended:
-            collector.end(one, *self._tracker.stream_of(one.origin))
             self.changes += one.outcome != "ok" or (one.volume is not None and one.volume.name in self.watched)
             # kubelet asks for statistics all the time, and the driver does not log that.
             if one.outcome == "failed" and one.request is None and one.method != "NodeGetVolumeStats":

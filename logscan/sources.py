@@ -103,6 +103,7 @@ class Source:
     name: str
     mtime: int | None
     chunks: Iterator[bytes]
+    path: str | None = None  # of a regular file whose bytes these are, as they stand
 
 
 @dataclass(slots=True)
@@ -430,7 +431,7 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
         return
     foreign = _foreign(head)
     if foreign is None:
-        yield Source(item.name, item.mtime, chunks)
+        yield Source(item.name, item.mtime, chunks, path if not packed and bom is None else None)
     elif item.found:
         item.run.skipped[item.found, foreign[0]] += 1
     else:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from logscan import rpc
 from logscan.model import Call, Origin, Record
 
 MAX_OPEN = 4_096  # open calls of one stream
@@ -30,6 +31,29 @@ class Stream:
     role: str = ""
     node: str = ""
     running: bool = False  # it has worked since its last start
+
+    def lets_pass(self, methods: Iterable[str], names: Sequence[str], *, named: bool) -> bool:
+        """Whether calls that go well, one after the other, would change nothing but counts, as things stand.
+
+        Args:
+            named: their responses say whose they are; an empty one goes to the first call that it fits.
+        """
+        if self.nameless or (self.open and not named):
+            return False
+        waiting = {method for method, _ in self.announced}
+        done = any(call.step in rpc.DONE.get(call.method, ()) for call in self.open.values())
+        return not done and waiting.isdisjoint(methods) and self.by_key.keys().isdisjoint(names)
+
+    def pass_over(self, role: str, last_time: int | None) -> None:
+        """Such calls went by, the last of them in *role* and at *last_time*."""
+        self.running, self.role = True, role
+        if last_time is not None and (self.last_time is None or last_time > self.last_time):
+            self.last_time = last_time
+
+    def at_rest(self) -> bool:
+        """Whether no call is open and nothing waits for a line to come."""
+        waiting = self.open or self.announced or self.awaiting or self.ambiguous
+        return not (waiting or self.nameless or self.abandoned or self.node)
 
     def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
         """Become a copy: its calls are copies, too, whose identities are others."""

@@ -7,7 +7,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from logscan.model import Report, Trace
 from logscan.report import ENDINGS, TRACE_WRITERS, WRITERS
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Sized)
 
 # ---------------------------------------------------------------- where to
 
@@ -291,7 +292,7 @@ class Progress:
         if self._shown:
             self._show("")
 
-    def count(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def count(self, chunks: Iterable[C]) -> Iterator[C]:
         """Pass *chunks* on, counted."""
         for chunk in chunks:
             yield chunk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,19 +13,37 @@ from logscan.model import Record, Volume
 MAX_VOLUMES = 20_000  # volumes remembered that have not failed, and as many that have: a report names no more
 
 
+MAX_ASLEEP = 8  # calls of one volume that are kept unread
+
+
+# A call that ended well and was not read: its lines (or their offset for ``fetch``), their size, the order of
+# reading of its last record, the year and the zone (µs east of UTC) of its stamps, fetch(offset, size).
+Asleep = tuple[bytes | int, int, int, int | None, int, Callable[[int, int], bytes]]
+
+
 class Volumes:
     """Volumes by name, least recently mentioned first; the first MAX_VOLUMES that failed stay for good."""
 
     def __init__(self) -> None:
         self.evicted = 0
         self.overfull = False  # more have failed than can stay
-        self._book: OrderedDict[str, Volume] = OrderedDict()
+        self._book: OrderedDict[str, Volume | tuple[Asleep, ...]] = OrderedDict()
+        self.awake: set[str] = set()  # names of those that are Volumes
         self._handles: dict[str, str] = {}  # handle -> name where the handle does not tell it
         self._pinned: set[str] = set()
         self.pods = Pods()
+        self.waken: Callable[[str, Sequence[Asleep]], Volume] | None = None
 
     def __len__(self) -> int:
         return len(self._book)
+
+    def names(self) -> list[str]:
+        """All that are remembered."""
+        return list(self._book)
+
+    def plain(self) -> bool:
+        """Whether nothing is remembered but volumes that their handles name."""
+        return not self._handles and not self._pinned and self.pods.empty()
 
     def get(self, name: str) -> Volume:
         """What is known of a volume; remembered in a bounded book, failed ones for good."""
@@ -33,15 +51,59 @@ class Volumes:
         volume = book.get(name)
         if volume is None:
             volume = book[name] = Volume(name)
+            self.awake.add(name)
             if len(book) > MAX_VOLUMES + len(self._pinned):
                 self._forget()
-        else:
-            book.move_to_end(name)
+            return volume
+        book.move_to_end(name)
+        return self._wake(name, volume) if isinstance(volume, tuple) else volume
+
+    def _wake(self, name: str, calls: tuple[Asleep, ...]) -> Volume:
+        """Learn now what the calls of a volume told, which were passed over while nothing was wrong."""
+        assert self.waken is not None
+        volume = self._book[name] = self.waken(name, calls)
+        self.awake.add(name)
         return volume
+
+    def sleep(self, names: Sequence[str], calls: Iterable[Asleep]) -> None:
+        """Take note of calls that ended well, by volume; what they told is learnt if the volume is ever asked for.
+
+        Args:
+            names: none of a volume that is awake.
+            calls: one for each name.
+        """
+        book = self._book
+        if book.keys().isdisjoint(names) and len(set(names)) == len(names):
+            book.update(zip(names, zip(calls), strict=True))
+        else:
+            for name, call in zip(names, calls, strict=True):
+                before = book.pop(name, ())
+                assert isinstance(before, tuple)
+                book[name] = (*before, call)
+        for _ in range(len(book) - MAX_VOLUMES - len(self._pinned)):
+            name, one = book.popitem(last=False)
+            if isinstance(one, tuple):
+                self.evicted += 1
+            else:
+                book[name] = one
+                book.move_to_end(name, last=False)
+                self._forget()
+
+    def restless(self, names: Sequence[str]) -> set[str]:
+        """Those of *names* that are awake, or sleep with so many calls that it is time to read them."""
+        book = self._book
+        if book.keys().isdisjoint(names):
+            return set()
+        return {name for name in names if name in self.awake or len(self._calls_of(name)) >= MAX_ASLEEP}
+
+    def _calls_of(self, name: str) -> tuple[Asleep, ...]:
+        calls = self._book.get(name, ())
+        return calls if isinstance(calls, tuple) else ()
 
     def known(self, name: str) -> Volume | None:
         """The volume of that name if the log has told anything of it."""
-        return self._book.get(name)
+        volume = self._book.get(name)
+        return self._wake(name, volume) if isinstance(volume, tuple) else volume
 
     def pin(self, volume: Volume) -> None:
         """Keep a volume for the report."""
@@ -52,6 +114,7 @@ class Volumes:
         else:
             self._pinned.add(volume.name)
             self._book.setdefault(volume.name, volume)
+            self.awake.add(volume.name)
 
     def _forget(self) -> None:
         book = self._book
@@ -60,7 +123,9 @@ class Volumes:
             if name in self._pinned:
                 book[name] = volume  # to the young end: it is not to be looked at again soon
                 continue
-            self._handles.pop(volume.handle, None)
+            if not isinstance(volume, tuple):
+                self._handles.pop(volume.handle, None)
+                self.awake.discard(name)
             self.evicted += 1
             return
 
@@ -143,7 +208,7 @@ class Volumes:
         """
         found = [
             volume
-            for volume in self._book.values()
+            for volume in [self._wake(name, one) if isinstance(one, tuple) else one for name, one in self._book.items()]
             if volume.pvc == claim and (not namespace or volume.namespace in {"", namespace})
         ]
         return found[0] if len(found) == 1 else None
@@ -247,6 +312,10 @@ class Pods:
         self.kubelet: dict[tuple[str, str, str], tuple[int | None, int]] = {}
         self._book: dict[tuple[str, str], Pod] = {}
         self._victims: dict[str, set[tuple[str, str]]] = {}  # volume -> pods that it could not be mounted into
+
+    def empty(self) -> bool:
+        """Whether nothing is known of any pod."""
+        return not (self.kubelet or self._book)
 
     def learn_kubelet(self, message: str, time: int | None, clock: int) -> None:
         """Take over that kubelet could mount or unmount a volume of a pod."""

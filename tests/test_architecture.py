@@ -27,7 +27,7 @@ RULES = {
 BELOW_SCAN = {
     "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "events", "csi", "rpc", "volumes", "calls",
     "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "evidence.weigh",
-    "reading",
+    "reading", "quiet", "passing",
 }  # fmt: skip
 
 # Imports go down only, and siblings know each other through model.  A module that is not here fails the test:
@@ -44,17 +44,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stamps": {"model"},
     "shippers": {"model", "stamps"},
     "frames": {"model", "errors", "shippers", "stamps"},
-    "klog": {"model", "errors", "stamps"},
+    "structured": {"model", "stamps"},
+    "klog": {"model", "errors", "quiet", "stamps", "structured"},
     "events.eventrows": {"model", "stamps"},
     "events.describe": {"model"},
-    "events": {"model", "errors", "events.eventrows", "events.describe", "rulebook.yamltree"},
-    "reading": {"model", "sources", "frames", "klog", "events"},
+    "events": {"model", "errors", "events.eventrows", "events.describe", "rulebook.yamltree", "quiet"},
+    "reading": {"model", "sources", "frames", "klog", "events", "quiet"},
     # what the driver means
     "csi": {"model", "errors"},
     "rpc": {"model", "csi"},
     "volumes": {"model", "csi"},
-    "streams": {"model"},
-    "calls": {"model", "errors", "csi", "rpc", "streams", "volumes"},
+    "streams": {"model", "rpc"},
+    "calls": {"model", "errors", "csi", "quiet", "rpc", "streams", "volumes"},
+    # calls that went well, and how they are passed over
+    "quiet": {"model"},
+    "heads": set(),
+    "narrow": {"heads", "quiet"},
+    "ranges": {"errors", "narrow", "quiet"},
+    "passing": {"model", "errors", "calls", "frames", "incidents", "klog", "match", "narrow", "quiet", "ranges", "volumes"},
     # rules, and what they hit
     "rulebook.vocabulary": {"model"},
     "rulebook.yamltree": {"errors"},
@@ -134,7 +141,8 @@ HOMES: dict[str, set[str]] = {
     "click_default_group": {"cli"},
     "yaml": {"rulebook.yamltree", "rules", "rulebook.rulefile", "evidence.manifests"},
     "regex": {"match", "rules", "rulebook.rulefile", "rulebook.rulereader", "rulebook.whynot"},
-    "ahocorasick_rs": {"match"},
+    "ahocorasick_rs": {"match", "narrow"},
+    "numpy": {"heads", "narrow"},
     "zstandard": {"sources", "unpack"},
     "pyarrow": {"columns"},
     "pandas": {"columns"},

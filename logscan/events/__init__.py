@@ -19,6 +19,7 @@ from logscan.errors import RuleError
 from logscan.events import describe, eventrows
 from logscan.events.eventrows import Columns, Event
 from logscan.model import Line, Origin, Record, Severity
+from logscan.quiet import Run
 from logscan.rulebook import yamltree
 
 MAX_HELD = 4 << 20  # characters held until it is clear what they are
@@ -43,6 +44,12 @@ class Parser(Protocol):
 
     def flush(self, origin: Origin) -> list[Record]:
         """The open record of the stream: what comes next is no part of it."""
+
+    def pass_over(self, origin: Origin, run: Run) -> tuple[list[Record], int | None, int | None]:
+        """Go on behind lines that need not be read."""
+
+    def dating(self, origin: Origin) -> tuple[int | None, int, str]:
+        """How the latest stamp was dated."""
 
     def close(self) -> list[Record]:
         """The records that are open when the input ends."""
@@ -82,6 +89,18 @@ class Reader:
             if taken is not None:
                 return taken
         return [*self._leave(), *self._look(line)]
+
+    def flush(self, origin: Origin) -> list[Record]:
+        """What a header of klog in the stream *origin* would close."""
+        return [*([] if self._mode is None else self._leave()), *self._parser.flush(origin)]
+
+    def pass_over(self, origin: Origin, run: Run) -> tuple[list[Record], int | None, int | None]:
+        """See klog.Parser.pass_over."""
+        return self._parser.pass_over(origin, run)
+
+    def dating(self, origin: Origin) -> tuple[int | None, int, str]:
+        """See klog.Parser.dating."""
+        return self._parser.dating(origin)
 
     def close(self) -> list[Record]:
         """The records that are open when the input ends."""

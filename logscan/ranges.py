@@ -1,0 +1,172 @@
+"""A large file on all cores: it is narrowed range by range in processes of their own.
+
+The ranges come back in order, and the engine, which is one, reads what is left of them.  Where a
+process dies, or none can be made, the rest is narrowed here: slower, and the same.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from multiprocessing import get_all_start_methods, get_context
+
+from logscan.errors import SourceError
+from logscan.narrow import CALL, UNIT, Narrower
+from logscan.quiet import Run
+
+RANGE = 8 << 20  # bytes
+WORTH = 3 * RANGE  # a file smaller than this is read sooner than processes are made
+LOOK = 1 << 20  # bytes in which a call is looked for at the border of a range
+AHEAD = 2  # ranges per process that may wait for the engine
+
+Told = tuple[int, int] | Run  # (start, end) of lines for the engine, or a run
+
+_narrower: Narrower | None = None  # in a process: as it was when the process was made
+
+
+def pieces(path: str, start: int, narrower: Narrower, *, inside: bool, jobs: int) -> Iterator[bytes | Run]:
+    """What is to be read of a file from *start* to its present end, and runs of calls that went well.
+
+    Args:
+        inside: *start* is in the midst of a line.
+        jobs: processes.
+
+    Raises:
+        SourceError: the file cannot be read, or is shorter now.
+    """
+    file = _File(path)
+    end = os.fstat(file.number).st_size
+    borders = [start, *range(start + RANGE, end, RANGE), end]
+    for told in _all(path, borders, narrower, inside=inside, jobs=jobs):
+        for one in told:
+            if isinstance(one, Run):
+                one.fetch, one.lasting = file.fetch, True
+                yield one
+            else:
+                for offset in range(one[0], one[1], UNIT):
+                    yield file.fetch(offset, min(UNIT, one[1] - offset))
+
+
+class _File:
+    """A file that calls are read from as long as a volume may ask for them."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            self.number = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise SourceError(path, str(error.strerror or error).lower(), "check the path") from error
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)
+
+    def fetch(self, offset: int, size: int) -> bytes:
+        """Its bytes.
+
+        Raises:
+            SourceError: it is shorter now.
+        """
+        data = os.pread(self.number, size, offset)
+        while len(data) < size:
+            more = os.pread(self.number, size - len(data), offset + len(data))
+            if not more:
+                raise SourceError(
+                    self._path, "became shorter while it was read", "copy the log first, then read the copy"
+                )
+            data += more
+        return data
+
+
+def _all(path: str, borders: Sequence[int], narrower: Narrower, *, inside: bool, jobs: int) -> Iterator[list[Told]]:
+    """What each range tells, in order."""
+    global _narrower  # noqa: PLW0603 - the processes are forks: this is how they get it
+    ranges = [
+        (borders[at], borders[at + 1], inside and at == 0, at == 0, at + 2 == len(borders))
+        for at in range(len(borders) - 1)
+    ]
+    at = 0
+    if jobs > 1 and "fork" in get_all_start_methods():
+        _narrower = narrower
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # numpy's threads know how to be forked
+                pool = ProcessPoolExecutor(jobs, get_context("fork"), _start)
+                waiting: deque[Future[list[Told]]] = deque()
+                sent = 0
+                try:
+                    while at < len(ranges):
+                        while sent < len(ranges) and len(waiting) < jobs * AHEAD:
+                            waiting.append(pool.submit(_narrow, path, *ranges[sent]))
+                            sent += 1
+                        yield waiting.popleft().result()
+                        at += 1
+                finally:
+                    pool.shutdown(wait=False, cancel_futures=True)
+        except (BrokenProcessPool, OSError):
+            pass  # the ranges that are left are narrowed here
+        finally:
+            _narrower = None
+    for one in ranges[at:]:
+        yield list(_tell(narrower, path, *one))
+
+
+def _start() -> None:
+    # Ctrl-C goes to all processes of a terminal; the first one knows what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _narrow(path: str, start: int, end: int, inside: bool, first: bool, last: bool) -> list[Told]:
+    """Narrow one range, in a process."""
+    assert _narrower is not None
+    told = list(_tell(_narrower, path, start, end, inside, first, last))
+    certificates = [replace(one, seen=set()) for one in _narrower.certificates]
+    for one in told:
+        if isinstance(one, Run):
+            one.certificates = certificates
+    return told
+
+
+def _tell(narrower: Narrower, path: str, start: int, end: int, inside: bool, first: bool, last: bool) -> Iterator[Told]:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        called = False
+        if not first:
+            start, inside, _ = _border(file.fileno(), start)
+        if not last:
+            end, _, called = _border(file.fileno(), end)
+        narrower.begin(start, inside=inside)
+        at = start  # what came back begins here
+        for piece in _through(narrower, file.fileno(), start, end, followed=called):
+            if isinstance(piece, Run):
+                piece.fetch, at = _nothing, piece.start + piece.size
+                yield piece
+            else:
+                yield at, at + len(piece)
+                at += len(piece)
+
+
+def _nothing(offset: int, size: int) -> bytes:
+    raise AssertionError((offset, size))
+
+
+def _through(narrower: Narrower, file: int, start: int, end: int, *, followed: bool) -> Iterator[bytes | Run]:
+    for offset in range(start, end, UNIT):
+        yield from narrower.feed(os.pread(file, min(UNIT, end - offset), offset))
+    yield from narrower.close(followed=followed)
+
+
+def _border(file: int, near: int) -> tuple[int, bool, bool]:
+    """Where a range may begin: (offset from *near* on, whether that is inside a line, whether a call begins there)."""
+    data = os.pread(file, LOOK, near)
+    call = data.find(CALL)
+    line = data.rfind(b"\n", 0, call) + 1 if call > 0 else 0
+    if line:
+        return near + line, False, True
+    line = data.find(b"\n") + 1
+    return near + line, not line, False
