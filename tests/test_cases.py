@@ -5,7 +5,8 @@ A case has an ``about``, an input and an ``expect``:
 * ``samples``: names of files in samples/, or ``files``: a name and a text each (``line_ends: crlf`` writes
   them so).  Each becomes one input, in this order.
 * ``command``: the arguments of a real command line, run where the samples are; ``samples`` then come by a pipe.
-* ``only_above: info``: diagnoses of severity info are let be.
+* ``only_above: info``: diagnoses of that severity (or of these) are let be.
+* ``kind``: one of KINDS, of each of which there are as many as it says.
 
 ``expect`` may hold any of EXPECTATIONS.  ``volumes`` maps each volume to its claim, "" where the log does not
 tell it; null leaves them open.  A list in the place of a word means: one of these.
@@ -18,6 +19,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,18 @@ from logscan.report import json_v1
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
-KEYS = {"about", "samples", "files", "line_ends", "command", "only_above", "expect"}
+KEYS = {"about", "kind", "samples", "files", "line_ends", "command", "only_above", "expect"}
 EXPECTATIONS = {
     "verdict", "diagnoses", "versions", "roles", "failed_calls", "unrecognised", "benign", "collects",
-    "exit", "prints", "complains",
+    "exit", "prints", "complains", "manifest_share",
 }  # fmt: skip
 DIAGNOSIS = {"id", "category", "severity", "server", "share", "failures", "recovered", "ongoing", "volumes"}
+
+
+# How many cases of a kind there must be, at least.
+KINDS = {
+    "several-causes": 10, "healthy": 10, "symptom": 8, "recovered": 6, "hung": 4, "exports": 8, "driver-bug": 3,
+}  # fmt: skip
 
 
 @cache
@@ -90,7 +98,7 @@ def check_diagnosis(have: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def check_report(report: dict[str, Any], case: dict[str, Any]) -> None:
     expect = case["expect"]
-    diagnoses = [diagnosis for diagnosis in report["diagnoses"] if diagnosis["severity"] != case.get("only_above")]
+    diagnoses = [diagnosis for diagnosis in report["diagnoses"] if diagnosis["severity"] not in one_of(case.get("only_above"))]
     if "diagnoses" in expect:
         seen = [(d["id"], d["category"], [v["name"] for v in d["volumes"]]) for d in diagnoses]
         wanted = list(expect["diagnoses"])
@@ -118,13 +126,19 @@ def check_report(report: dict[str, Any], case: dict[str, Any]) -> None:
         assert [one["template"] for one in report["unrecognised"]] == [] or expect.get("unrecognised")
     if "benign" in expect:
         assert set(expect["benign"]) <= {one["id"] for one in report["benign"]}
+    if "manifest_share" in expect:
+        manifests = [yaml.safe_load(d["remedy"]["manifest"]) for d in diagnoses if d["remedy"]["manifest"]]
+        assert [one["parameters"]["share"] for one in manifests] == [expect["manifest_share"]]
     if "collects" in expect:
         assert bool(report["collect_next"]) == expect["collects"]
         assert all(one["command"] for one in report["collect_next"])
 
 
-def test_there_are_cases():
-    assert len(CASES) > 40
+def test_there_are_cases_of_every_kind():
+    kinds = Counter(case_of(path).get("kind") for path in CASES)
+    assert len(CASES) > 100
+    assert set(kinds) == {None, *KINDS}
+    assert all(kinds[kind] >= least for kind, least in KINDS.items()), kinds
 
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
