@@ -98,7 +98,9 @@ def check_diagnosis(have: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def check_report(report: dict[str, Any], case: dict[str, Any]) -> None:
     expect = case["expect"]
-    diagnoses = [diagnosis for diagnosis in report["diagnoses"] if diagnosis["severity"] not in one_of(case.get("only_above"))]
+    diagnoses = [
+        diagnosis for diagnosis in report["diagnoses"] if diagnosis["severity"] not in one_of(case.get("only_above"))
+    ]
     if "diagnoses" in expect:
         seen = [(d["id"], d["category"], [v["name"] for v in d["volumes"]]) for d in diagnoses]
         wanted = list(expect["diagnoses"])
