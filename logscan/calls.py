@@ -34,14 +34,14 @@ class Tracker:
     Calls that ended wait in ``ended`` until the caller takes them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, newest: int | None = None) -> None:
         self.ended: list[Call] = []
         self.total: dict[str, int] = {}
         self.failed: dict[str, int] = {}
         self.hung = 0
         self.by_input: Counter[tuple[str, str]] = Counter()  # the same: (input, "total" | "failed" | "hung")
         self.starts: deque[Restart] = deque(maxlen=MAX_STARTS)  # in the midst of a log
-        self.volumes = Volumes()
+        self.volumes = Volumes(newest)
         self._given_up: set[str] = set()  # volumes with a mount that timed out and may still run
         self.dropped_calls = 0  # open calls that no longer fitted in
         self.works: dict[tuple[str, str], set[str]] = {}  # NFS versions mounted, by (server, "" or path)
@@ -582,7 +582,7 @@ class Tracker:
     def _note_works(self, source: str, options: str | None) -> None:
         server, path = csi.split_source(source)
         for key in ((server, ""), (server, path)):
-            if key not in self.works and len(self.works) >= MAX_VOLUMES:
+            if key not in self.works and self.volumes.full(self.works):
                 continue
             works = self.works.setdefault(key, set())
             if options is not None:

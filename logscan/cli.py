@@ -29,6 +29,7 @@ from logscan.edge import (
     debug_option,
     err,
     format_option,
+    metrics_option,
     output_option,
     rules_option,
     width_option,
@@ -196,6 +197,11 @@ _client_option = click.option("--client", metavar="IP", help="The nodes' address
     "--reference-time", "reference", metavar="TIME",
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
+@click.option(
+    "--follow", "-F", is_flag=True,
+    help="Go on as the logs do, and tell what begins to fail and what recovers, until Ctrl-C.",
+)  # fmt: skip
+@metrics_option
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large files; default: one per core.")
 @color_option
 @width_option
@@ -216,6 +222,8 @@ def diagnose(
     year: int | None,
     tz: str | None,
     reference: str | None,
+    follow: bool,
+    metrics: str | None,
     color: str,
     width: int | None,
     jobs: int | None,
@@ -240,25 +248,35 @@ def diagnose(
     from logscan.times import zone_and_reference
 
     targets = terminal.targets(outputs, format_, files)
+    if metrics is not None:
+        terminal.refuse(metrics, (*files, *(one.path for one in targets)))
     minutes, latest = zone_and_reference(tz, reference)
     if not files and not _piped():
         click.echo(SHORT_HELP, err=True, nl=False)
         ctx.exit(USAGE)
 
     from logscan import rules, scan
+    from logscan.commands.figures import Figures
     from logscan.model import Severity
 
-    options = scan.Options(year=year, zone=minutes, reference=latest, client=client, jobs=jobs)
+    newest = scan.NEWEST if follow else None
+    options = scan.Options(year=year, zone=minutes, reference=latest, client=client, jobs=jobs, newest=newest)
     scanner = scan.Scanner(rules.load(rule_dirs), options)
     for kind, paths in (("exports", exports), ("manifest", manifests)):
         for path in paths:
             _given(path, partial(scanner.evidence, path, kind), scanner.read)
-    interrupted = _read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress))
-    report = scanner.report(interrupted=interrupted)
+    lowest, figures = Severity[severity.upper()], Figures(metrics)
+    if follow:
+        from logscan.commands.follow import watch
+
+        report = watch(scanner, files or ("-",), targets, lowest, figures, width=width, color=color)
+    else:
+        interrupted = _read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress))
+        report = scanner.report(interrupted=interrupted)
     for error in scanner.errors():
         complain(str(error))
-    shown = scan.only(report, Severity[severity.upper()])
-    unwritten = terminal.write_all(shown, targets, width=width, color=color)
+    unwritten = figures.save(report)
+    unwritten += terminal.write_all(scan.only(report, lowest), targets, width=width, color=color)
     for fault in unwritten:
         complain(str(fault))
     ctx.exit(USAGE if unwritten else _status(report, fail_on))

@@ -55,6 +55,10 @@ output_option = click.option(
     "--output", "-o", "outputs", multiple=True, metavar="[FORMAT=]FILE",
     help="Write the report to FILE; - is standard output, @step-summary that of GitHub Actions. Repeatable.",
 )  # fmt: skip
+metrics_option = click.option(
+    "--metrics", metavar="FILE",
+    help="Write figures for Prometheus to FILE (*.prom), for the textfile collector; with --follow again and again.",
+)  # fmt: skip
 # It is looked for among the arguments, because an error may come before they are parsed.
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Print the traceback of an internal error."

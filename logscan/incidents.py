@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Any
 
 from logscan import csi, match
@@ -59,9 +60,15 @@ def evidence(record: Record) -> Evidence:
 
 
 class Collector:
-    """Takes findings as the log is read; gives incidents when it is over."""
+    """Takes findings as the log is read; gives incidents when it is over.
 
-    def __init__(self, healers: frozenset[str] = frozenset()) -> None:
+    Args:
+        newest: remember so many incidents, those that were met last, instead of the first
+            MAX_INCIDENTS.  For a log that goes on for days.
+    """
+
+    def __init__(self, healers: frozenset[str] = frozenset(), newest: int | None = None) -> None:
+        self._newest = newest
         self._healers = healers  # rules that tell of the end of another's trouble
         self.incidents: dict[tuple[object, ...], Incident] = {}
         self.benign: Counter[str] = Counter()
@@ -89,6 +96,10 @@ class Collector:
                 continue
             for subject in {finding.captures.get("server", ""), finding.captures.get("volume", ""), ""}:
                 key = (finding.rule.id, subject)
+                if self._newest:
+                    self.last_met.pop(key, None)
+                    if len(self.last_met) >= self._newest:
+                        del self.last_met[next(iter(self.last_met))]
                 if key in self.last_met or len(self.last_met) < MAX_INCIDENTS:
                     self.last_met[key] = (record.time, self.clock)
         if findings and all(f.rule.severity is Severity.INFO and f.rule.when is None for f in findings):
@@ -162,6 +173,8 @@ class Collector:
         name = volume.name if volume else _name(findings, told)
         key = self._key(findings, call, name, told)
         incident = self.incidents.get(key)
+        if incident is None and self._newest and len(self.incidents) >= self._newest:
+            self._forget(len(self.incidents) // 20 + 1)
         if incident is None and len(self.incidents) >= MAX_INCIDENTS:
             self.dropped += 1
             key = ("", *key[1:2])
@@ -173,6 +186,15 @@ class Collector:
             )  # fmt: skip
         self._count(incident, records, call, failures)
         return incident
+
+    def _forget(self, number: int) -> None:
+        """Let those go that were not met for longest.
+
+        The order of the others stays: a report must not depend on what was forgotten.
+        """
+        for key in nsmallest(number, self.incidents, key=lambda key: self.incidents[key].last_clock):
+            self.problems -= self.incidents.pop(key).problems
+            self.dropped += 1
 
     @staticmethod
     def _key(findings: Sequence[Finding], call: Call | None, name: str, told: Record) -> tuple[object, ...]:

@@ -494,3 +494,17 @@ class Trace:
     dropped: Mapping[str, int] = field(default_factory=dict)  # what caps dropped, by kind
     errors: tuple[str, ...] = ()  # inputs that could not be read
     interrupted: bool = False
+
+
+# ---------------------------------------------------------------- a log that goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What became of a diagnosis while the log went on."""
+
+    kind: str  # opened | updated | recovered | closed (explained by another, or forgotten)
+    key: str  # of the diagnosis: the same in all that happens to it
+    time: int  # µs since the epoch, when it was told
+    diagnosis: Diagnosis
+    changes: tuple[str, ...] = ()  # updated: the fields that differ, or "state": it fails again

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # 50 ms of a start, for what most runs are not given
     from logscan.evidence.weigh import Scales
 
 MAX_NODES = 1_000  # of one input
+NEWEST = 1_000  # incidents, volumes that failed and others, remembered of a log that goes on for days
 MAX_EVIDENCE = 4 * 1024 * 1024  # bytes of an exports file or a manifest
 
 
@@ -53,6 +54,7 @@ class Options:
     trace: bool = False  # remember the lives of the volumes, see Scanner.trace
     jobs: int | None = None  # processes that narrow a large file; None: one per core
     narrow: bool = True  # pass over calls of a large log that all went well; the report is the same
+    newest: int | None = None  # remember so many incidents and volumes, the last; None: the first MAX_…
     client: str | None = None  # the nodes' address as the NFS server sees it
 
 
@@ -136,8 +138,8 @@ class Scanner:
         self._rules = rules
         self._engine = Engine(rules.rules)
         healers = passing.healers(rules.by_id)
-        self._tracker = Tracker()
-        self._collector = Collector(healers)
+        self._tracker = Tracker(self.options.newest)
+        self._collector = Collector(healers, self.options.newest)
         self._passer = passing.Passer(self._engine, healers)
         self._tracker.volumes.waken = self._passer.waken
         self._timeline = timeline.Recorder() if self.options.trace else None
@@ -256,16 +258,13 @@ class Scanner:
             for chunk in source.chunks:
                 held.append(chunk)
                 size += len(chunk)
-                if size > MAX_EVIDENCE or not _may_be_evidence(held[0]):
+                if size > MAX_EVIDENCE or not may_be_evidence(held[0]):
                     return None, _chained(held, source.chunks, None)
         except SourceError as error:
             return None, _chained(held, (), error)
         if not held:
             return None, iter(())
-        from logscan import evidence
-
-        kind = evidence.recognise(b"".join(held).decode("utf-8", "replace"), source.name)
-        return kind, iter(held)
+        return evidence_in(b"".join(held), source.name), iter(held)
 
     def evidence(self, name: str, kind: str, data: bytes) -> None:
         """Take an exports listing or a manifest that the user named as such.
@@ -442,7 +441,17 @@ class Scanner:
 _EVIDENCE = (b"/", b"#", b'"/', b"Export list", b"apiVersion", b"kind:", b"items:", b"---", b"- apiVersion", b"-")
 
 
-def _may_be_evidence(first: bytes) -> bool:
+def evidence_in(data: bytes, name: str) -> str | None:
+    """What kind of evidence a whole input is; None: a log."""
+    if not may_be_evidence(data):
+        return None
+    from logscan import evidence
+
+    return evidence.recognise(data.decode("utf-8", "replace"), name)
+
+
+def may_be_evidence(first: bytes) -> bool:
+    """Whether an input that begins so may turn out to be no log but evidence."""
     head = first.lstrip()
     return head.startswith(_EVIDENCE) or (head.startswith(b"{") and b'"kind"' in first)
 

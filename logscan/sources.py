@@ -55,6 +55,7 @@ _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (b"\xfe\xff", "utf-16"),
     (b"\xef\xbb\xbf", "utf-8"),
 )
+_BOMS_OF_OTHERS = tuple(mark for mark, codec in _BOMS if codec != "utf-8")
 
 _FOREIGN = (  # first bytes, what it is (plural), what to do
     (b"PK\x03\x04", "zip archives", UNPACK),
@@ -229,10 +230,35 @@ def open_sources(
             yield from _open_stdin(run)
         elif os.path.isdir(path):
             yield from _open_found(path, _walk(path, path, run), "the directory holds no logs", run)
-        elif any(c in path for c in "*?[") and not os.path.lexists(path):
+        elif is_pattern(path):
             yield from _open_found(path, _match(path, run), "no log matches this pattern", run)
         else:
             yield from _open_file(path, run)
+
+
+def is_pattern(path: str) -> bool:
+    """Whether *path* is a pattern and not a file of that very name."""
+    return any(c in path for c in "*?[") and not os.path.lexists(path)
+
+
+def find(place: str, skipped: Skipped) -> Iterator[str | SourceError]:
+    """The regular files in a directory, or those that match a pattern, by name.
+
+    Args:
+        skipped: counts what was passed over.
+    """
+    run = _Run(None, skipped)
+    for path in _match(place, run) if is_pattern(place) else _walk(place, place, run):
+        if isinstance(path, str) and path.lower().endswith(_NO_LOG):
+            skipped[place, _BY_NAME] += 1
+        else:
+            yield path
+
+
+def is_plain(head: bytes) -> bool:
+    """Whether a file that begins with *head* is read as it stands: neither packed nor in another encoding."""
+    packed = compression(head) is not None or is_tar(head) or is_zip(head)
+    return not packed and not head.startswith(_BOMS_OF_OTHERS) and _foreign(head) is None
 
 
 @dataclass(slots=True)
@@ -303,7 +329,7 @@ def _walk(root: str, place: str, run: _Run) -> Iterator[str | SourceError]:
             if linked and error.errno in {errno.ENOENT, errno.ELOOP}:
                 run.skipped[place, "links to nothing"] += 1
             else:
-                yield _os_fault(path, error)
+                yield os_fault(path, error)
 
 
 def _match(pattern: str, run: _Run) -> Iterator[str | SourceError]:
@@ -339,7 +365,7 @@ def _open_file(path: str, run: _Run, found: str = "") -> Iterator[Source | Sourc
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        yield _os_fault(path, error)
+        yield os_fault(path, error)
         return
     if stat.S_ISBLK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
         yield SourceError(printable(path), "is a device or a socket", "give a file, a directory or a pipe")
@@ -365,7 +391,7 @@ def _read_file(path: str, place: str, meter: Meter) -> Iterator[bytes]:
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
     except OSError as error:
-        raise _os_fault(path, error) from error
+        raise os_fault(path, error) from error
     with file:
         yield from _read(file.read, place, meter)
 
@@ -375,14 +401,15 @@ def _read(read: Callable[[int], bytes | None], place: str, meter: Meter) -> Iter
         try:
             chunk = read(CHUNK)
         except (OSError, ValueError) as error:  # ValueError: the stream is closed
-            raise _os_fault(place, error) from error
+            raise os_fault(place, error) from error
         if not chunk:
             return
         meter.raw += len(chunk)
         yield chunk
 
 
-def _os_fault(path: str, error: OSError | ValueError) -> SourceError:
+def os_fault(path: str, error: OSError | ValueError) -> SourceError:
+    """What the system says of a path, in our words."""
     if isinstance(error, FileNotFoundError):
         problem = "the link points to nothing" if os.path.islink(path) else "no such file or directory"
         return SourceError(printable(path), problem, "check the path; a directory or a pattern in quotes works too")

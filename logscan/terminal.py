@@ -51,18 +51,26 @@ def targets(outputs: Sequence[str], format_: str | None, inputs: Sequence[str]) 
     """
     found = [_target(value, format_) for value in outputs] or [Target(format_ or "text", "-")]
     paths = [one.path if one.path == "-" else os.path.realpath(one.path) for one in found]
-    read = {os.path.realpath(one) for one in inputs if one != "-"}
     for target, path in zip(found, paths, strict=True):
         if paths.count(path) > 1:
             raise LogscanError(target.path, "two reports are to be written to it", "give each its own file")
-        if path == "-":
-            continue
-        if path in read:
-            raise LogscanError(target.path, "it is an input too", "write the report to another file")
-        if os.path.isdir(path):  # noqa: PTH112 - where access is denied, Path.is_dir raises
-            raise LogscanError(target.path, "it is a directory", "name a file in it")
-        _refuse_parent(target.path, Path(path).parent)
+        if path != "-":
+            refuse(target.path, inputs)
     return found
+
+
+def refuse(place: str, inputs: Sequence[str]) -> None:
+    """Refuse a file that could not be written in the end.
+
+    Raises:
+        LogscanError: it is a directory, an input, or in no directory.
+    """
+    path = os.path.realpath(place)
+    if path in {os.path.realpath(one) for one in inputs if one != "-"}:
+        raise LogscanError(place, "it is an input too", "write the report to another file")
+    if os.path.isdir(path):  # noqa: PTH112 - where access is denied, Path.is_dir raises
+        raise LogscanError(place, "it is a directory", "name a file in it")
+    _refuse_parent(place, Path(path).parent)
 
 
 def _refuse_parent(path: str, parent: Path) -> None:
@@ -135,17 +143,26 @@ def write(report: Report | Trace, target: Target, *, width: int | None, color: s
         writer(report, out, width=width or width_of_terminal(), color=colored(color, out))
         out.flush()
         return
-    path = Path(os.path.realpath(target.path))
     if target.append:
-        _append(writer, report, path)
+        _append(writer, report, Path(os.path.realpath(target.path)))
         return
+    save(target.path, lambda file: writer(report, file, width=width or 80, color=color == "always"))
+
+
+def save(place: str, put: Callable[[TextIO], object]) -> None:
+    """Write a file that has either all that *put* writes or is as before.
+
+    Raises:
+        LogscanError: it cannot be written.
+    """
+    path = Path(os.path.realpath(place))
     # A device or a pipe must be written, not replaced.
     direct = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - Path's raise if access is denied
     part = path if direct else path.with_name(f".logscan-{os.getpid()}.part")
     try:
         try:
             with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-                writer(report, file, width=width or 80, color=color == "always")
+                put(file)
             if not direct:
                 if path.exists():
                     part.chmod(path.stat().st_mode & 0o7777)
@@ -155,7 +172,7 @@ def write(report: Report | Trace, target: Target, *, width: int | None, color: s
                 with suppress(PermissionError):  # it could not be made either, which is what is told
                     part.unlink(missing_ok=True)
     except OSError as error:
-        raise LogscanError(target.path, f"cannot be written: {error.strerror or error}") from error
+        raise LogscanError(place, f"cannot be written: {error.strerror or error}") from error
 
 
 def _append(writer: Callable[..., None], report: Report | Trace, path: Path) -> None:
@@ -266,6 +283,13 @@ class Interrupts:
             finally:
                 self._waiting = False
             yield item
+
+    def before(self, items: Iterable[T]) -> Iterator[T]:
+        """The items that come before a Ctrl-C, which breaks none off in its midst."""
+        for item in items:
+            yield item
+            if self.hit:
+                return
 
 
 class _Counting(Protocol):

@@ -22,20 +22,33 @@ Asleep = tuple[bytes | int, int, int, int | None, int, Callable[[int, int], byte
 
 
 class Volumes:
-    """Volumes by name, least recently mentioned first; the first MAX_VOLUMES that failed stay for good."""
+    """Volumes by name, least recently mentioned first; the first that failed stay for good.
 
-    def __init__(self) -> None:
+    Args:
+        newest: remember so many, and as many that have failed: those that failed last, instead of
+            the first MAX_VOLUMES.  For a log that goes on for days.
+    """
+
+    def __init__(self, newest: int | None = None) -> None:
+        self._newest = newest
+        self._most = newest or MAX_VOLUMES
         self.evicted = 0
         self.overfull = False  # more have failed than can stay
         self._book: OrderedDict[str, Volume | tuple[Asleep, ...]] = OrderedDict()
         self.awake: set[str] = set()  # names of those that are Volumes
         self._handles: dict[str, str] = {}  # handle -> name where the handle does not tell it
-        self._pinned: set[str] = set()
-        self.pods = Pods()
+        self._pinned: dict[str, None] = {}  # the one that failed last is the last
+        self.pods = Pods(newest)
         self.waken: Callable[[str, Sequence[Asleep]], Volume] | None = None
 
     def __len__(self) -> int:
         return len(self._book)
+
+    def full(self, book: dict[Any, Any]) -> bool:
+        """Whether another book of what is known by volume takes no more; the newest displaces the oldest."""
+        if self._newest and len(book) >= self._newest:
+            del book[next(iter(book))]
+        return len(book) >= self._most
 
     def names(self) -> list[str]:
         """All that are remembered."""
@@ -52,7 +65,7 @@ class Volumes:
         if volume is None:
             volume = book[name] = Volume(name)
             self.awake.add(name)
-            if len(book) > MAX_VOLUMES + len(self._pinned):
+            if len(book) > self._most + len(self._pinned):
                 self._forget()
             return volume
         book.move_to_end(name)
@@ -80,7 +93,7 @@ class Volumes:
                 before = book.pop(name, ())
                 assert isinstance(before, tuple)
                 book[name] = (*before, call)
-        for _ in range(len(book) - MAX_VOLUMES - len(self._pinned)):
+        for _ in range(len(book) - self._most - len(self._pinned)):
             name, one = book.popitem(last=False)
             if isinstance(one, tuple):
                 self.evicted += 1
@@ -108,13 +121,17 @@ class Volumes:
     def pin(self, volume: Volume) -> None:
         """Keep a volume for the report."""
         if volume.name in self._pinned:
+            if self._newest:
+                self._pinned[volume.name] = self._pinned.pop(volume.name)
             return
-        if len(self._pinned) >= MAX_VOLUMES:
+        if len(self._pinned) >= self._most:
             self.overfull = True
-        else:
-            self._pinned.add(volume.name)
-            self._book.setdefault(volume.name, volume)
-            self.awake.add(volume.name)
+            if not self._newest:
+                return
+            del self._pinned[next(iter(self._pinned))]
+        self._pinned[volume.name] = None
+        self._book.setdefault(volume.name, volume)
+        self.awake.add(volume.name)
 
     def _forget(self) -> None:
         book = self._book
@@ -307,7 +324,9 @@ _HEALED_BY = {
 class Pods:
     """Pods by namespace and name."""
 
-    def __init__(self) -> None:
+    def __init__(self, newest: int | None = None) -> None:
+        self._newest = newest
+        self._most = newest or MAX_VOLUMES
         # What kubelet says went well: (operation, volume, uid of the pod) -> (time, order of reading).
         self.kubelet: dict[tuple[str, str, str], tuple[int | None, int]] = {}
         self._book: dict[tuple[str, str], Pod] = {}
@@ -319,7 +338,14 @@ class Pods:
 
     def learn_kubelet(self, message: str, time: int | None, clock: int) -> None:
         """Take over that kubelet could mount or unmount a volume of a pod."""
-        if (done := csi.kubelet_operation(message)) and (done in self.kubelet or len(self.kubelet) < MAX_VOLUMES):
+        done = csi.kubelet_operation(message)
+        if not done:
+            return
+        if self._newest:
+            self.kubelet.pop(done, None)
+            if len(self.kubelet) >= self._most:
+                del self.kubelet[next(iter(self.kubelet))]
+        if done in self.kubelet or len(self.kubelet) < self._most:
             self.kubelet[done] = (time, clock)
 
     def kubelet_ended(self, message: str) -> tuple[int | None, int] | None:
@@ -335,8 +361,10 @@ class Pods:
         """Take over an event of a pod, or the head of its description."""
         pod = self._book.get(key)
         if pod is None:
-            if len(self._book) >= MAX_VOLUMES:
-                return
+            if len(self._book) >= self._most:
+                if not self._newest:
+                    return
+                self._forget()
             pod = self._book[key] = Pod()
         if fields.get("claims"):
             pod.claims = tuple(fields["claims"].split(","))
@@ -349,6 +377,15 @@ class Pods:
         if reason == "FailedMount" and (name := csi.subject_of(record.message).volume):
             pod.volumes.add(name)
             self._victims.setdefault(name, set()).add(key)
+
+    def _forget(self) -> None:
+        """Let the pod go that is known for longest."""
+        key = next(iter(self._book))
+        for name in self._book.pop(key).volumes:
+            victims = self._victims.get(name, set())
+            victims.discard(key)
+            if not victims:
+                self._victims.pop(name, None)
 
     def healed(self, key: tuple[str, str], reason: str, since: int | None = None) -> bool:
         """Whether the trouble of that *reason* is over for a pod."""

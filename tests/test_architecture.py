@@ -92,7 +92,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "advise": {"model"},
     "timeline": {"model"},
     "scan": BELOW_SCAN,
+    # a log that goes on
+    "tail": {"errors", "sources", "unpack"},
     "peek": {"model", "reading", "scan"},
+    "ledger": {"model"},
+    "follow": {"model", "ledger", "peek", "reading", "scan", "sources", "tail"},
     # A writer is a function of the Report alone.
     "report.safe": {"model"},
     "report.page": {"model", "report.safe"},
@@ -128,11 +132,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
         "report.table", "terminal",
     },
+    "report.happenings": {"model", "report.json_v1", "report.page", "report.words"},
+    "report.area": {"model", "ledger", "report.happenings", "report.page", "report.safe", "report.words"},
+    "report.metrics": {"model"},
     "commands": set(),
+    "commands.figures": {"errors", "model", "report.metrics", "terminal"},
+    "commands.follow": {
+        "commands.figures", "edge", "errors", "follow", "model", "report", "report.area", "report.happenings", "scan", "tail", "terminal",
+    },
     "commands.convert": {"edge", "errors", "report.json_reader", "terminal"},
     "terminal": {"model", "errors", "report"},
     "times": {"model", "errors"},
-    "cli": {"edge", "commands.convert", "rulescli", "evidence", "evidence.foretell", "report.predict", "model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "timeline", "times"},
+    "cli": {"edge", "commands.convert", "commands.figures", "commands.follow", "follow", "rulescli", "evidence", "evidence.foretell", "report.predict", "model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "timeline", "times"},
 }  # fmt: skip
 
 # Each dependency has one home.

@@ -50,7 +50,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "tool": {"name": "logscan", "version": report.version},
             "verdict": report.verdict,
             "inputs": [_input(one) for one in report.inputs],
-            "diagnoses": [_diagnosis(one) for one in report.diagnoses],
+            "diagnoses": [diagnosis(one) for one in report.diagnoses],
             "unrecognised": [_unrecognised(one) for one in report.unrecognised],
             "benign": [{"id": one.id, "title": one.title, "count": one.count} for one in report.benign],
             "calls": {
@@ -114,7 +114,8 @@ def _input(one: InputSummary) -> dict[str, Any]:
     }
 
 
-def _diagnosis(one: Diagnosis) -> dict[str, Any]:
+def diagnosis(one: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as it stands in the report."""
     return {
         "id": one.id,
         "category": one.category,
