@@ -1,7 +1,7 @@
 """Follow logs: read what comes, judge when something changed, tell what became of the diagnoses.
 
 There is one engine: what has been read is judged by ``peek`` as if the log ended here, and when it does end, by the
-scanner itself.  A judgement takes at most a tenth of the time, however much there is to judge.
+scanner itself.  A judgement takes at most a quarter of the time, however much there is to judge.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from logscan.tail import STDIN, Tail
 SETTLED = 0.3  # seconds of silence after which the last line is taken for all of its record
 AT_MOST = 0.5  # seconds between two judgements of a log that says something new
 AT_LEAST = 5.0  # seconds between two of one that only goes on: calls begin to hang, troubles to be over
-SHARE = 10  # a judgement's cost may be a tenth of the time
+SHARE = 4  # a judgement may take a quarter of the time
 
 
 @dataclass(slots=True)

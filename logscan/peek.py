@@ -14,13 +14,15 @@ import pickle
 from collections.abc import Iterable
 from typing import Any
 
+from logscan.match import Engine
 from logscan.model import Evidence, Finding, Line, Origin, Record, Report, Rule
+from logscan.passing import Passer
 from logscan.reading import Reading
+from logscan.rules import RuleSet
 from logscan.scan import Scanner
 
 # What nobody changes is shared with the copy: rules and what is compiled of them, and the text of the log.
-_SHARED = frozenset({Evidence, Finding, Line, Origin, Record, Rule})
-_SHARED_MODULES = ("logscan.match", "logscan.rules", "logscan.passing")
+_SHARED = (Evidence, Finding, Line, Origin, Record, Rule, RuleSet, Engine, Passer)
 
 
 class _Copier(pickle.Pickler):
@@ -29,17 +31,17 @@ class _Copier(pickle.Pickler):
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=5)
         self.shared: list[Any] = []
-        self._places: dict[int, int] = {}
+        # Asked for these alone, where persistent_id would be asked for every number.
+        self.dispatch_table = dict.fromkeys(_SHARED, self._share)
 
-    def persistent_id(self, obj: Any) -> int | None:
-        kind = type(obj)
-        if kind not in _SHARED and kind.__module__ not in _SHARED_MODULES:
-            return None
-        place = self._places.get(id(obj))
-        if place is None:
-            place = self._places[id(obj)] = len(self.shared)
-            self.shared.append(obj)
-        return place
+    def _share(self, obj: Any) -> tuple[Any, tuple[int]]:
+        self.shared.append(obj)
+        return _shared, (len(self.shared) - 1,)
+
+
+def _shared(place: int) -> Any:
+    """Stands in the pickle for what a _Restorer has at *place*."""
+    raise NotImplementedError(place)
 
 
 class _Restorer(pickle.Unpickler):
@@ -47,10 +49,10 @@ class _Restorer(pickle.Unpickler):
 
     def __init__(self, file: io.BytesIO, shared: list[Any]) -> None:
         super().__init__(file)
-        self._shared = shared
+        self._at = shared.__getitem__
 
-    def persistent_load(self, pid: int) -> Any:
-        return self._shared[pid]
+    def find_class(self, module: str, name: str, /) -> Any:
+        return self._at if (module, name) == (__name__, _shared.__name__) else super().find_class(module, name)
 
 
 def report(scanner: Scanner, readings: Iterable[Reading], settled: Iterable[Reading]) -> Report:

@@ -94,7 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scan": BELOW_SCAN,
     # a log that goes on
     "tail": {"errors", "sources", "unpack"},
-    "peek": {"model", "reading", "scan"},
+    "peek": {"match", "model", "passing", "reading", "rules", "scan"},
     "ledger": {"model"},
     "follow": {"model", "ledger", "peek", "reading", "scan", "sources", "tail"},
     # A writer is a function of the Report alone.
