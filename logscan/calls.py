@@ -48,22 +48,11 @@ class Tracker:
         self.clock = 0  # counts records: the order of reading
         self._streams = Streams(self._leave, self._close_stream)
         self._handlers = {
-            "GRPC ": self._grpc,
-            "inter": self._internal,
-            "NodeP": self._publish,
-            "NodeU": self._unpublish,
-            "volum": self._succeeded,
-            "Mount": self._mount,
-            "chmod": self._chmod,
-            "skip ": self._chmod,
-            "Drive": self._banner,
-            "DRIVE": self._banner,
-            "Delet": self._retained,
-            "panic": self._banner,
-            "fatal": self._banner,
-            "Event": self._event,
-            "Unmou": self._kubelet,
-        }
+            "GRPC ": self._grpc, "inter": self._internal, "NodeP": self._publish, "NodeU": self._unpublish,
+            "volum": self._succeeded, "Mount": self._mount, "chmod": self._chmod, "skip ": self._chmod,
+            "Drive": self._banner, "DRIVE": self._banner, "panic": self._banner, "fatal": self._banner,
+            "Delet": self._retained, "Event": self._event, "Unmou": self._kubelet,
+        }  # fmt: skip
 
     # ------------------------------------------------------------ reading
 
@@ -103,6 +92,10 @@ class Tracker:
         """The calls that ended since this was last asked."""
         ended, self.ended = self.ended, []
         return ended
+
+    def go_on(self, before: str, name: str) -> None:
+        """The log of one input goes on in another: it was rotated."""
+        self._streams.go_on(before, name)
 
     def close(self) -> None:
         """The log is over: settle what can be settled, and say what hangs."""

@@ -18,8 +18,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from logscan.bundles import whose
 from logscan.model import Line, Origin
-from logscan.shippers import TIME_KEYS, Frame, component_of, describe, entries, is_event, is_klog, place_of
+from logscan.shippers import TIME_KEYS, Frame, component_of, describe, entries, is_event, is_klog
 from logscan.stamps import MONTHS, RFC3339, Stamps
 
 CARRIERS: tuple[str, ...] = (
@@ -90,8 +91,7 @@ class Deframer:
     """Takes the lines of one input out of their carriers.
 
     Args:
-        input: the input's name; a path below ``/var/log/pods`` or ``/var/log/containers``
-            tells namespace, pod and container.
+        input: the input's name; a path of one of the layouts in ``bundles`` tells whose log it is.
         reference: µs since the epoch, the latest time that the log can have.  It gives the
             year to syslog's stamps, which have none; without it their lines are not dated.
         zone: minutes east of UTC of stamps that do not say their zone.
@@ -101,7 +101,7 @@ class Deframer:
         self._input = input
         self._reference = reference
         self._stamps = Stamps(zone)
-        self._at = place_of(input)
+        self._at = whose(input)
         self._origins: dict[tuple[str, ...], Origin] = {}
         self._origin = self._origin_of(Frame(0, 0, "", 0, self._at))
         self._plain = True  # no margin, quote or pretty JSON is open: a bare line is what it seems

@@ -277,6 +277,7 @@ class InputSummary:
     nodes: tuple[str, ...] = ()  # whose logs these are, where they tell
     calls: tuple[int, int, int] = (0, 0, 0)  # gRPC calls of the driver: all, failed, hung
     hints: tuple[str, ...] = ()  # what it lacks, of HINTS
+    pods: tuple[str, ...] = ()  # "namespace/pod/container" of those who speak in it, where they tell
 
 
 # no-requests: the driver's log, but not one request (-v is below 2, or it is an excerpt).  starts-late: it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +11,7 @@ from functools import partial
 from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING
 
-from logscan import __version__, advise, csi, frames, passing, sources, timeline, unknown
+from logscan import __version__, advise, bundles, csi, frames, passing, sources, timeline, unknown
 from logscan.calls import Tracker
 from logscan.diagnose import Verdicts, diagnose
 from logscan.errors import SourceError
@@ -22,8 +23,10 @@ from logscan.model import (
     Counts,
     Diagnosis,
     InputSummary,
+    Origin,
     Record,
     Report,
+    Restart,
     Rule,
     RuleTest,
     Severity,
@@ -37,6 +40,7 @@ from logscan.rules import RuleSet
 from logscan.sources import Source
 
 if TYPE_CHECKING:  # 50 ms of a start, for what most runs are not given
+    from logscan.evidence.pods import Hosts
     from logscan.evidence.weigh import Scales
 
 MAX_NODES = 1_000  # of one input
@@ -76,9 +80,20 @@ class _Input:
     framing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     nodes: set[str] = field(default_factory=set)
+    pods: dict[str, None] = field(default_factory=dict)  # "namespace/pod/container" of those who speak
+    heard: Origin | None = None  # the latest that was taken note of
+    restarted: bool = False  # the container had been started before, and its log is another input
     driver: bool = False  # the driver tells of its calls
     requests: bool = False  # of how they began
     orphans: int = 0  # failed calls without a request
+
+    def hear(self, origin: Origin) -> None:
+        """Take note of who speaks."""
+        self.heard = origin
+        if origin.node and len(self.nodes) < MAX_NODES:
+            self.nodes.add(origin.node)
+        if origin.pod and origin.container and origin.component != "events" and len(self.pods) < MAX_NODES:
+            self.pods["/".join(filter(None, (origin.namespace, origin.pod, origin.container)))] = None
 
     def dated(self, time: int | None, source: str) -> None:
         """Take note of when something was logged."""
@@ -105,22 +120,12 @@ class _Input:
 
 # Source files that only one program of the neighbourhood has.
 _FILES: Mapping[str, str] = {
-    "controllerserver.go": "nfs",
-    "nodeserver.go": "nfs",
-    "identityserver.go": "nfs",
-    "nfs.go": "nfs",
-    "csi-provisioner.go": "csi-provisioner",
-    "clone_controller.go": "csi-provisioner",
-    "csi_resizer.go": "csi-resizer",
-    "snapshot_controller.go": "csi-snapshotter",
-    "snapshot_controller_base.go": "csi-snapshotter",
-    "nestedpendingoperations.go": "kubelet",
-    "reconciler_common.go": "kubelet",
-    "kubelet_volumes.go": "kubelet",
-    "operation_generator.go": "kubelet",
-    "pod_workers.go": "kubelet",
-    "node_register.go": "registrar",
-}
+    "controllerserver.go": "nfs", "nodeserver.go": "nfs", "identityserver.go": "nfs", "nfs.go": "nfs",
+    "csi-provisioner.go": "csi-provisioner", "clone_controller.go": "csi-provisioner", "csi_resizer.go": "csi-resizer",
+    "snapshot_controller.go": "csi-snapshotter", "snapshot_controller_base.go": "csi-snapshotter",
+    "nestedpendingoperations.go": "kubelet", "reconciler_common.go": "kubelet", "kubelet_volumes.go": "kubelet",
+    "operation_generator.go": "kubelet", "pod_workers.go": "kubelet", "node_register.go": "registrar",
+}  # fmt: skip
 
 
 class Scanner:
@@ -148,6 +153,8 @@ class Scanner:
         self.skipped: sources.Skipped = Counter()  # what open_sources passed over; to be handed to it
         self.verdicts: Verdicts | None = None
         self._scales: Scales | None = None
+        self._hosts: Hosts | None = None
+        self._parts: dict[tuple[str, tuple[str, str, str]], tuple[str, bundles.Place]] = {}  # latest of each container
         self.changes = 0  # counts what may alter the diagnoses
         self.watched: set[str] = set()  # volumes of which a success may, too
 
@@ -155,6 +162,10 @@ class Scanner:
         """Read one input to its end; what cannot be read is reported, what was read before it counts."""
         if isinstance(source, SourceError):
             self._errors.append(source)
+            return
+        place = bundles.of(source.name)
+        if place is not None and place.kind in {"pods", "host"}:
+            self._read_hosts(source, place.kind)
             return
         kind, chunks = self._recognise(source)
         if kind is not None:
@@ -186,6 +197,14 @@ class Scanner:
         """
         options, state = self.options, _Input(name)
         self._inputs.append(state)
+        place = bundles.of(name)
+        if place is not None and place.kind == "log":
+            key = (posixpath.dirname(name), place.writer)
+            before, self._parts[key] = self._parts.get(key), (name, place)
+            if before is not None:
+                if before[1].instance == place.instance and before[1].part < place.part:
+                    self._tracker.go_on(before[0], name)
+                state.restarted = before[1].instance < place.instance
         return Reading(
             name, partial(self._record, state), reference=options.reference or reference, year=options.year,
             zone=options.zone, printed=options.reference,
@@ -245,8 +264,7 @@ class Scanner:
                 if component:
                     state.components[component] += count
         state.driver = state.requests = True
-        if origin.node and len(state.nodes) < MAX_NODES:
-            state.nodes.add(origin.node)
+        state.hear(origin)
         return True
 
     @staticmethod
@@ -291,6 +309,25 @@ class Scanner:
         )
         self.bytes += len(data)
 
+    def _read_hosts(self, source: Source, kind: str) -> None:
+        """Learn on which nodes pods run."""
+        from logscan.evidence.pods import MAX_JSON, Hosts
+
+        state, data = _Input(source.name, framing=(kind,)), bytearray()
+        self._inputs.append(state)
+        try:
+            for chunk in source.chunks:
+                data += chunk
+                if len(data) > MAX_JSON:
+                    break
+        except SourceError as error:
+            self._errors.append(error)
+        self._hosts = self._hosts or Hosts()
+        state.bytes, state.lines = len(data), data.count(b"\n")
+        self.bytes += len(data)
+        if len(data) > MAX_JSON or not self._hosts.read(bytes(data), source.name):
+            state.warnings = ("it does not tell on which nodes pods run",)
+
     def _record(self, state: _Input, record: Record) -> None:
         """One record: learn from it, match it, bind it to its call."""
         self.records += 1
@@ -311,8 +348,11 @@ class Scanner:
         component = record.origin.component or _FILES.get(file, "")
         if component:
             state.components[component] += 1
-        if record.origin.node and len(state.nodes) < MAX_NODES:
-            state.nodes.add(record.origin.node)
+        if record.origin is not state.heard:
+            state.hear(record.origin)
+            if state.restarted:
+                origin, state.restarted = record.origin, False
+                self._tracker.starts.append(Restart(record.time, origin.input, origin.stream, record.line, "start"))
         findings = self._engine.match(record)
         if findings or record.kind == "event" or (record.severity is not None and record.severity >= Severity.WARNING):
             self.changes += 1
@@ -339,6 +379,10 @@ class Scanner:
                 last = next((one.last_time for one in self._inputs if one.name == call.origin.input), None)
                 self._timeline.add(call, role, node, until=last, restarted=False, over=True)
         self._collector.close()
+        if self._hosts is not None:
+            for incident in self._collector.incidents.values():
+                if not incident.node and (incident.role == "node" or "node" in incident.origin.pod):
+                    incident.node = self._hosts.of(incident.origin)
         inputs = tuple(self._summary(state) for state in self._inputs)
         end = max((one.last_time for one in inputs if one.last_time is not None), default=None)
         verdicts = diagnose(self._tracker, self._collector, self._rules.by_id, _versions(inputs), end, self._scales)
@@ -411,13 +455,16 @@ class Scanner:
         version, how = state.version()
         component, tracker = state.components.most_common(), self._tracker
         role, counted = tracker.role(state.name), tracker.by_input
+        nodes = state.nodes | tracker.nodes(state.name)
+        if not nodes and self._hosts is not None and (node := self._hosts.of_input(state.name)):
+            nodes.add(node)
         return InputSummary(
             state.name, state.framing, component[0][0] if component else ("nfs" if role or state.driver else None), role, version, how,
             state.bytes, state.lines, state.records, state.unparsed, state.first_time, state.last_time,
             state.time_source, state.warnings,
-            components=tuple(name for name, _ in component), nodes=tuple(sorted(state.nodes | tracker.nodes(state.name))),
+            components=tuple(name for name, _ in component), nodes=tuple(sorted(nodes)),
             calls=(counted[state.name, "total"], counted[state.name, "failed"], counted[state.name, "hung"]),
-            hints=state.hints(),
+            hints=state.hints(), pods=tuple(state.pods),
         )  # fmt: skip
 
     def _truncated(self) -> Mapping[str, int] | None:

@@ -7,7 +7,6 @@ OpenTelemetry, Datadog and the exports of GCP, Azure and AWS write.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +14,6 @@ from logscan.stamps import RFC3339, micros
 
 MAX_DEPTH = 6  # objects around one line
 
-_PODS_PATH = re.compile(r"/pods/([^/_]+)_([^/_]+)_[^/]+/([^/]+)/[^/]+$")
-_CONTAINERS_PATH = re.compile(r"/containers/([^/_]+)_([^/_]+)_([^/]+)-[0-9a-f]{64}\.log")
 _COMPONENT = {
     "nfs": "nfs", "csi-provisioner": "csi-provisioner", "csi-snapshotter": "csi-snapshotter", "csi-resizer": "csi-resizer",
     "node-driver-registrar": "registrar", "liveness-probe": "liveness",
@@ -201,15 +198,6 @@ def component_of(container: str, ident: str) -> str:
     return "nfsd" if name.startswith("rpc.") or name in _NFSD else ""
 
 
-def place_of(name: str) -> tuple[str, str, str]:
-    """Read namespace, pod and container from a path of kubelet's."""
-    if match := _PODS_PATH.search(name):
-        return match[1], match[2], match[3]
-    if match := _CONTAINERS_PATH.search(name):
-        return match[2], match[1], match[3]
-    return "", "", ""
-
-
 class Frame:
     """A line on its way out of its carriers."""
 
@@ -230,19 +218,20 @@ class Frame:
         "written",
     )
 
-    def __init__(self, number: int, offset: int, text: str, physical: int, at: tuple[str, str, str]) -> None:
+    def __init__(self, number: int, offset: int, text: str, physical: int, at: tuple[str, str, str, str, str]) -> None:
         self.number, self.offset, self.text, self.physical = number, offset, text, physical
         self.length = len(text)  # with what is peeled off it later
-        self.namespace, self.pod, self.container = at
-        self.carrier = self.node = self.ident = ""
+        self.namespace, self.pod, self.container, self.node, self.ident = at
+        self.carrier = ""
         self.output = ""  # "stdout"; stderr, where klog writes, is ""
         self.tag = ""  # "P": a part, more follows; "F": full, or the last part; "" not known to come in parts
         self.written: int | None = None
 
     def part(self, text: str, physical: int) -> Frame:
         """Return a copy that carries another *text*."""
-        other = Frame(self.number, self.offset, text, physical, (self.namespace, self.pod, self.container))
-        other.carrier, other.node, other.ident, other.output = self.carrier, self.node, self.ident, self.output
+        at = (self.namespace, self.pod, self.container, self.node, self.ident)
+        other = Frame(self.number, self.offset, text, physical, at)
+        other.carrier, other.output = self.carrier, self.output
         other.written = self.written
         return other
 

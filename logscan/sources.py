@@ -7,7 +7,8 @@ input.  This module is on the start-up path, so codecs are imported where used.
 
 What is *asked for* by name and cannot be read is a SourceError.  What is only
 *found* (in a directory, by a pattern, inside an archive) and is plainly no log
-is passed over and counted in ``skipped``.
+is passed over and counted in ``skipped``; so is what the paths of a bundle tell
+to be none of ours (see ``bundles``).
 """
 
 # A path stays as the user wrote it, and pathlib would rewrite "./x".
@@ -34,6 +35,7 @@ from .unpack import (
     at_most,
     compression,
     decompress,
+    in_memory,
     is_tar,
     is_zip,
     label,
@@ -58,8 +60,6 @@ _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
 _BOMS_OF_OTHERS = tuple(mark for mark, codec in _BOMS if codec != "utf-8")
 
 _FOREIGN = (  # first bytes, what it is (plural), what to do
-    (b"PK\x03\x04", "zip archives", UNPACK),
-    (b"PK\x05\x06", "zip archives", UNPACK),
     (b"7z\xbc\xaf\x27\x1c", "7-Zip archives", UNPACK),
     (b"Rar!\x1a\x07", "RAR archives", UNPACK),
     (b"\x04\x22\x4d\x18", "lz4 files", "pipe it in: lz4 -dc FILE | logscan"),
@@ -80,6 +80,10 @@ _NO_LOG = (
     *(".doc", ".docx", ".odt", ".pdf", ".pptx", ".xlsx", ".db", ".parquet", ".sqlite"),
     *(".bin", ".class", ".deb", ".dll", ".exe", ".iso", ".jar", ".o", ".pyc", ".qcow2", ".rpm", ".so", ".wasm"),
     *(".css", ".js", ".key", ".pem", ".pcap", ".pcapng"),
+)
+_NOT_OURS = (
+    "holds nothing of csi-driver-nfs: no log of its containers, no events, no kubelet",
+    "name a log itself to have it read, whosever it is",
 )
 _BY_NAME = "files that are no logs by their name"
 
@@ -247,10 +251,14 @@ def find(place: str, skipped: Skipped) -> Iterator[str | SourceError]:
     Args:
         skipped: counts what was passed over.
     """
+    from logscan.parts import left_out
+
     run = _Run(None, skipped)
     for path in _match(place, run) if is_pattern(place) else _walk(place, place, run):
         if isinstance(path, str) and path.lower().endswith(_NO_LOG):
             skipped[place, _BY_NAME] += 1
+        elif isinstance(path, str) and (reason := left_out(path)):
+            skipped[place, reason] += 1
         else:
             yield path
 
@@ -267,6 +275,7 @@ class _Run:
     skipped: Skipped
     seen: set[tuple[int, int]] = field(default_factory=set)  # (device, inode) of files read
     repeats: int = 0
+    left_out: int = 0  # of bundles, as none of ours
     stdin_read: bool = False
 
 
@@ -295,18 +304,22 @@ def _open_found(
     place: str, found: Iterable[str | SourceError], problem: str, run: _Run
 ) -> Iterator[Source | SourceError]:
     met = False
-    repeats = run.repeats
+    repeats, left_out = run.repeats, run.left_out
     for path in found:
         things = [path] if isinstance(path, SourceError) else _open_file(path, run, place)
         for thing in things:
             met = True
             yield thing
-    if not met and run.repeats == repeats:
+    if not met and run.left_out > left_out:
+        yield SourceError(place, *_NOT_OURS)
+    elif not met and run.repeats == repeats:
         yield SourceError(place, problem, "check the path; hidden files, images and other binary files are passed over")
 
 
 def _walk(root: str, place: str, run: _Run) -> Iterator[str | SourceError]:
     """List the regular files below *root* by name.  A stack, for trees can be deeper than Python's."""
+    from logscan.bundles import order
+
     stack = [root]
     while stack:
         path = stack.pop()
@@ -320,7 +333,7 @@ def _walk(root: str, place: str, run: _Run) -> Iterator[str | SourceError]:
             elif linked and path != root:
                 run.skipped[place, "links to directories"] += 1
             else:
-                names = sorted(os.listdir(path), reverse=True)
+                names = sorted(os.listdir(path), key=order, reverse=True)
                 shown = [name for name in names if not name.startswith(".")]
                 if len(shown) < len(names):
                     run.skipped[place, "hidden files"] += len(names) - len(shown)
@@ -445,8 +458,19 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
         members = None
         if is_tar(head):
             members = tar_members(chunks, item.name, item.meter, item.skip)
-        elif is_zip(head) and path is not None and not packed:
-            members = zip_members(path, item.name, item.meter, item.skip)
+        elif is_zip(head):
+            file = path if path is not None and not packed else in_memory(chunks, item.name)
+            members = zip_members(file, item.name, item.meter, item.skip)
+        else:
+            from logscan import bundles, parts
+
+            is_dump = parts.is_dump(head)
+            # A dump is looked into before it is judged, as an archive is.
+            if item.found and (reason := bundles.left_out(item.name, b"" if is_dump else head)):
+                item.run.skipped[item.found, reason] += 1
+                item.run.left_out += 1
+                return
+            members = parts.dump_members(chunks) if is_dump else None
         if members is not None:
             yield from _archive(item, members)
             return
@@ -541,8 +565,10 @@ def _recode(chunks: Iterable[bytes], codec: str) -> Iterator[bytes]:
 def _archive(item: _Item, members: Iterator[Member | SourceError]) -> Iterator[Source | SourceError]:
     if item.depth == MAX_NESTING:
         raise SourceError(item.name, f"lies in {MAX_NESTING} archives", UNPACK)
-    met = False
-    for member in members:
+    from logscan.parts import in_order
+
+    met, left_out = False, item.run.left_out
+    for member in in_order(members):
         if isinstance(member, SourceError):
             met = True
             yield member
@@ -557,5 +583,9 @@ def _archive(item: _Item, members: Iterator[Member | SourceError]) -> Iterator[S
             for thing in _unfold(inner, chunks):
                 met = True
                 yield thing
-    if not met:
+    if not met and item.run.left_out > left_out:
+        # Of several archives in a directory each may be of another node.
+        if not item.found:
+            yield SourceError(item.name, *_NOT_OURS)
+    elif not met:
         yield SourceError(item.name, "the archive holds no logs", "check how the bundle was made")

@@ -76,6 +76,7 @@ class Streams:
         self._close = close
         self._roles: dict[str, set[str]] = {}  # of streams that made room, by input
         self._nodes: dict[str, set[str]] = {}
+        self._next: dict[str, str] = {}  # inputs whose log goes on in another
         self._last: tuple[tuple[str, str], Stream] | None = None  # the latest that made room: its calls are just ending
 
     def __iter__(self) -> Iterator[Stream]:
@@ -99,14 +100,24 @@ class Streams:
     def _make_room(self, reading: str) -> None:
         key, stream = self._book.popitem(last=False)
         self._last = (key, stream)
-        if stream.role:
-            self._roles.setdefault(key[0], set()).add(stream.role)
-        nodes = self._nodes.setdefault(key[0], set())
-        if stream.node and len(nodes) < MAX_NODES:
-            nodes.add(stream.node)
+        self._remember(key[0], stream)
         if key[0] == reading:
             self._leave(stream)
         self._close(stream)
+
+    def _remember(self, input_name: str, stream: Stream) -> None:
+        if stream.role:
+            self._roles.setdefault(input_name, set()).add(stream.role)
+        nodes = self._nodes.setdefault(input_name, set())
+        if stream.node and len(nodes) < MAX_NODES:
+            nodes.add(stream.node)
+
+    def go_on(self, before: str, name: str) -> None:
+        """The log of the input *before* goes on in another: what is open there may end here."""
+        self._next[before] = name
+        for key in [key for key in self._book if key[0] == before]:
+            stream = self._book[name, key[1]] = self._book.pop(key)
+            self._remember(before, stream)
 
     def roles(self, input_name: str) -> set[str]:
         """What the streams of an input are: "controller", "node" or both."""
@@ -120,7 +131,10 @@ class Streams:
 
     def about(self, origin: Origin) -> tuple[str, str]:
         """The role and the node of a stream, "" where it does not say."""
-        key = (origin.input, origin.stream)
+        name = origin.input
+        while name in self._next:
+            name = self._next[name]
+        key = (name, origin.stream)
         stream = self._book.get(key)
         if stream is None and self._last is not None and self._last[0] == key:
             stream = self._last[1]

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO
 
 from .errors import SourceError
 
@@ -23,6 +23,7 @@ CHUNK = 1 << 18  # bytes read at a time
 BOMB_SIZE = 1 << 30  # bytes; up to here any ratio is believed
 BOMB_RATIO = 1000  # unpacked : read.  Real logs reach 10 to 200
 MAX_TAR_HEADER = 1 << 20  # bytes of a pax header or long name, which tarfile reads in one go
+MAX_ZIP = 64 << 20  # bytes of a zip inside something else, which is held in memory
 TAR_BLOCK = 512
 UNPACK = "unpack it and give logscan the files"
 
@@ -198,6 +199,24 @@ def is_zip(head: bytes) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
+def in_memory(chunks: Iterable[bytes], place: str) -> BinaryIO:
+    """A zip that comes as a stream.
+
+    Raises:
+        SourceError: it is too large to be held.
+    """
+    from io import BytesIO
+
+    file, size = BytesIO(), 0
+    for chunk in chunks:
+        size += file.write(chunk)
+        if size > MAX_ZIP:
+            raise SourceError(
+                place, f"is a zip archive of more than {MAX_ZIP >> 20} MiB that is piped or packed", UNPACK
+            )
+    return file
+
+
 class _Reader:
     """A file for tarfile.  A fault reads as the end, so that what lies before it is delivered first."""
 
@@ -322,8 +341,10 @@ def _strict_header() -> Any:
     return Header
 
 
-def zip_members(path: str, place: str, meter: Meter, skip: Callable[[str], None]) -> Iterator[Member | SourceError]:
-    """Read a zip on disk (its table of contents is at its end, so a pipe will not do)."""
+def zip_members(
+    path: str | BinaryIO, place: str, meter: Meter, skip: Callable[[str], None]
+) -> Iterator[Member | SourceError]:
+    """Read a zip on disk or in memory (its table of contents is at its end, so a pipe will not do)."""
     import zipfile
     import zlib
     from datetime import UTC, datetime
@@ -339,7 +360,8 @@ def zip_members(path: str, place: str, meter: Meter, skip: Callable[[str], None]
             raise SourceError(where, f"the zip archive is damaged: {error}", _COPY_AGAIN) from error
 
     try:
-        meter.raw = os.path.getsize(path)
+        if isinstance(path, str):
+            meter.raw = os.path.getsize(path)
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 where = label(place, info.filename)

@@ -98,7 +98,7 @@ FULL = Report(
         InputSummary(
             "readonly-share.log", ("bare",), "nfs", "controller", "v4.1.0", "fingerprint", 3210, 11, 10, 1,
             START, START + MINUTE, "assumed", ("3 lines held invalid UTF-8",), ("nfs", "csi-provisioner"), ("worker-1",),
-            (56, 3, 1), ("starts-late",),
+            (56, 3, 1), ("starts-late",), ("kube-system/csi-nfs-node-x/nfs",),
         ),
         InputSummary("bundle.tgz!node-1/nfs.log", ("cri",), "nfs", "node", "v4.1.0", "banner", 99, 1134, 1024),
     ),

@@ -261,7 +261,7 @@ def test_an_archive_without_logs_is_told():
     assert problems(piped(tar([special("dir", tarfile.DIRTYPE)]))) == ["the archive holds no logs"]
 
 
-def test_zip_is_read_from_disk_and_explained_on_a_pipe(tmp_path):
+def test_zip_is_read_from_disk_from_a_pipe_and_from_another_archive(tmp_path, monkeypatch):
     path = tmp_path / "logs.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("a/1.log", (2026, 11, 23, 1, 2, 4)), LOG)
@@ -275,7 +275,15 @@ def test_zip_is_read_from_disk_and_explained_on_a_pipe(tmp_path):
     assert isinstance(first, Source)
     assert first.mtime == 1_795_395_724_000_000
 
-    assert problems(piped(path.read_bytes())) == ["is no log: it looks like a zip archive"]
+    whole = path.read_bytes()
+    assert piped(whole)[:2] == [("-!a/1.log", LOG), ("-!a/2.log.gz", b"two\n")]
+    assert piped(gzip.compress(whole))[:2] == piped(whole)[:2]
+    outer = tmp_path / "outer.zip"
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.write(path, "in/logs.zip")
+    assert read([outer])[:2] == [(f"{outer}!in/logs.zip!a/1.log", LOG), (f"{outer}!in/logs.zip!a/2.log.gz", b"two\n")]
+    monkeypatch.setattr(unpack, "MAX_ZIP", len(whole) - 1)
+    assert problems(piped(whole)) == ["is a zip archive of more than 0 MiB that is piped or packed"]
     cut_off = tmp_path / "cut.zip"
     cut_off.write_bytes(path.read_bytes()[:3000])
     assert "cut off or damaged" in problems(read([cut_off]))[0]

@@ -232,6 +232,18 @@ def read(text: str, name: str) -> tuple[list[Object], list[EvidenceError]]:
     return objects, errors
 
 
+def objects(text: str, name: str) -> Iterator[Node]:
+    """All objects of a text, of whatever kind.
+
+    Raises:
+        EvidenceError: it is no YAML, or more than is good for a manifest.
+    """
+    if len(text) > MAX_TEXT:
+        raise EvidenceError(name, f"the text has {len(text)} characters", f"at most {MAX_TEXT} are read")
+    for offset, document in _documents(text.removeprefix("\ufeff")):
+        yield from _members(_tree(document, name, offset))
+
+
 def _documents(text: str) -> Iterator[tuple[int, str]]:
     """(lines before it, text) of each YAML document: ``---`` in the first column always begins one."""
     line = 0

@@ -212,6 +212,7 @@ def _input(one: _Node) -> InputSummary:
         nodes=one["nodes"].all(_Node.text),
         calls=(calls["total"].number(), calls["failed"].number(), calls["hung"].number()),
         hints=one["hints"].all(lambda node: node.word(HINTS)),
+        pods=one["pods"].all(_Node.text),
     )
 
 

@@ -111,6 +111,7 @@ def _input(one: InputSummary) -> dict[str, Any]:
         "nodes": list(one.nodes),
         "calls": dict(zip(("total", "failed", "hung"), one.calls, strict=True)),
         "hints": list(one.hints),
+        "pods": list(one.pods),
     }
 
 

@@ -292,6 +292,8 @@ def _speakers(page: Page, one: InputSummary, *, alone: bool) -> None:
         page.prose(f"of {_listed(one.components, 8)}", indent=4)
     if one.nodes:
         page.prose(f"node{'s' * (len(one.nodes) > 1)} {_listed(one.nodes, MAX_NODES)}", indent=4)
+    if one.pods:
+        page.prose(f"pod{'s' * (len(one.pods) > 1)} {_listed(one.pods, MAX_NODES)}", indent=4)
     total, failed, hung = one.calls
     if total and not alone:
         page.prose(f"{_count(total, 'call')}, {failed:,} failed, {hung:,} hung", indent=4)
@@ -302,7 +304,7 @@ _YEAR_BY = {"assumed": " (year assumed; --year sets it)", "file-name": " (year f
 
 
 # What is given beside logs: it decides between causes and holds no records.
-_BESIDE = {"exports", "exportfs-v", "exportfs-s", "etab", "showmount", "proc", "manifest"}
+_BESIDE = {"exports", "exportfs-v", "exportfs-s", "etab", "showmount", "proc", "manifest", "pods", "host"}
 
 
 def _input(page: Page, one: InputSummary, *, alone: bool) -> None:
