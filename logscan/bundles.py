@@ -76,6 +76,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("must-gather", "other", "/cluster-scoped-resources/", r"", ""),
     ("must-gather", "other", "/namespaces/", rf"{_MUST}/(?:core|apps|batch|autoscaling|policy|pods|[a-z0-9-]+(?:\.[a-z0-9-]+)+)[/.]", ""),
     ("must-gather", "other", ".local.", r"/(?:must-gather|inspect)\.local\.[0-9]+/", ""),
+    ("kubectl-plug-in", "other", "/collected.json", r"/nfs-logscan-[^/]+/collected\.json$", ""),
     # troubleshoot.sh; the parts of a dump, and what the kubectl plug-in saves, are named alike.
     ("support-bundle", "log", "/pods/logs/", rf"/pods/logs/{_NS}/{_POD}/{_FILE}", ""),
     ("support-bundle", "events", "/cluster-resources/events", r"/cluster-resources/events(?:/[^/]+)?\.json$", ""),

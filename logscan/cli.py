@@ -18,6 +18,7 @@ from click_default_group import DefaultGroup
 
 from logscan import __version__
 from logscan.commands.convert import convert
+from logscan.commands.kubectl import kubectl
 from logscan.edge import (
     FOUND,
     INTERNAL,
@@ -32,6 +33,7 @@ from logscan.edge import (
     metrics_option,
     output_option,
     rules_option,
+    status_of,
     width_option,
 )
 from logscan.errors import LogscanError, RulesError
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
     from logscan.errors import SourceError
     from logscan.evidence import Facts
-    from logscan.model import Report
     from logscan.terminal import Progress
 
 
@@ -73,10 +74,20 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status; every error becomes a line on stderr."""
+def kubectl_plugin() -> NoReturn:
+    """Run ``kubectl nfs-logscan``; the entry point of the plug-in."""
+    sys.exit(run(sys.argv[1:], kubectl, "kubectl nfs-logscan"))
+
+
+def run(arguments: Sequence[str], command: click.Command | None = None, name: str = "logscan") -> int:
+    """Run one command line and return its exit status; every error becomes a line on stderr.
+
+    Args:
+        command: the whole program, unless given.
+        name: as its user calls it.
+    """
     try:
-        status = cli.main(list(arguments), prog_name="logscan", standalone_mode=False)
+        status = (command or cli).main(list(arguments), prog_name=name, standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.UsageError as error:
@@ -279,7 +290,7 @@ def diagnose(
     unwritten += terminal.write_all(scan.only(report, lowest), targets, width=width, color=color)
     for fault in unwritten:
         complain(str(fault))
-    ctx.exit(USAGE if unwritten else _status(report, fail_on))
+    ctx.exit(USAGE if unwritten else status_of(report, fail_on))
 
 
 def _given(path: str, take: Callable[[bytes], None], refuse: Callable[[SourceError], None]) -> None:
@@ -320,19 +331,6 @@ def _read(scanner: Any, files: Sequence[str], progress: Progress) -> bool:
                 source = replace(source, chunks=progress.count(interrupts.until(source.chunks)))  # noqa: PLW2901
             scanner.read(source)
         return interrupts.hit
-
-
-def _status(report: Report, fail_on: str) -> int:
-    from logscan.model import Severity
-
-    if report.interrupted:
-        return INTERRUPTED
-    if report.errors:
-        return UNREAD
-    if fail_on == "never":
-        return 0
-    lowest = Severity[fail_on.upper()]
-    return FOUND if any(one.severity >= lowest for one in report.diagnoses) else 0
 
 
 # ---------------------------------------------------------------- predict
@@ -473,7 +471,7 @@ def trace(
         complain(str(error))
     chosen = _one_volume(scanner, wanted) if wanted is not None else None
     terminal.write(scanner.trace(report, chosen), target, width=width, color=color)
-    ctx.exit(_status(report, "never"))
+    ctx.exit(status_of(report, "never"))
 
 
 def _one_volume(scanner: Any, wanted: str) -> str:
@@ -497,4 +495,5 @@ def _one_volume(scanner: Any, wanted: str) -> str:
 
 
 cli.add_command(convert)
+cli.add_command(kubectl)
 cli.add_command(rules_group)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from logscan.model import Report
 
 # The meanings of the exit status; 0 is success.
 FOUND = 1  # something at or above --fail-on, or a rule test that fails
@@ -28,6 +32,20 @@ def complain(text: str) -> None:
 
     # A file's name is no more to be trusted than what is in the file.
     err("logscan: error: " + "\n".join(visible(line) for line in text.split("\n")))
+
+
+def status_of(report: Report, fail_on: str) -> int:
+    """The exit status that a report has."""
+    from logscan.model import Severity
+
+    if report.interrupted:
+        return INTERRUPTED
+    if report.errors:
+        return UNREAD
+    if fail_on == "never":
+        return 0
+    lowest = Severity[fail_on.upper()]
+    return FOUND if any(one.severity >= lowest for one in report.diagnoses) else 0
 
 
 DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -130,7 +130,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report.safe",
     },
     # the edge
-    "edge": {"report.safe"},
+    "edge": {"model", "report.safe"},
+    "cluster": set(),
+    "cluster.run": set(),
+    "cluster.collect": {"cluster.run", "errors"},
+    "cluster.pack": {"bundles", "cluster.run", "errors"},
+    "commands.kubectl": {"cluster.collect", "cluster.pack", "cluster.run", "edge", "errors", "rules", "scan", "sources", "terminal", "model"},
     "rulescli": {
         "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
         "report.table", "terminal",
@@ -146,12 +151,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.convert": {"edge", "errors", "report.json_reader", "terminal"},
     "terminal": {"model", "errors", "report"},
     "times": {"model", "errors"},
-    "cli": {"edge", "commands.convert", "commands.figures", "commands.follow", "follow", "rulescli", "evidence", "evidence.foretell", "report.predict", "model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "timeline", "times"},
+    "cli": {"edge", "commands.convert", "commands.figures", "commands.follow", "commands.kubectl", "follow", "rulescli", "evidence", "evidence.foretell", "report.predict", "model", "errors", "sources", "rules", "scan", "report", "report.safe", "report.table", "terminal", "timeline", "times"},
 }  # fmt: skip
 
 # Each dependency has one home.
 HOMES: dict[str, set[str]] = {
-    "click": {"cli", "commands.convert", "edge", "rulescli"},
+    "click": {"cli", "commands.convert", "commands.kubectl", "edge", "rulescli"},
     "click_default_group": {"cli"},
     "yaml": {"rulebook.yamltree", "rules", "rulebook.rulefile", "evidence.manifests"},
     "regex": {"match", "rules", "rulebook.rulefile", "rulebook.rulereader", "rulebook.whynot"},
