@@ -67,7 +67,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("must-gather", "log", "/rotated/", rf"{_MUST}/pods/(?P<pod>[^/]+)/{_IN}/(?P=container)/logs/rotated/{_TREE}", ""),
     ("must-gather", "pods", "nfs", rf"{_MUST}/pods/(?P<pod>[^/]*nfs[^/]*)/(?P=pod)\.(?:yaml|json)$", ""),
     ("must-gather", "pods", "/pods.", rf"{_MUST}/core/pods\.(?:yaml|json)$", ""),
-    ("must-gather", "events", "/events.", rf"{_MUST}/(?:core|events\.k8s\.io)/events\.(?:yaml|json)$", ""),
+    ("must-gather", "events", "/events.", rf"{_MUST}/core/events\.(?:yaml|json)$", ""),
     ("must-gather", "manifests", "/persistentvolume", r"/core/persistentvolume(?:claim)?s(?:/[^/]+)?\.(?:yaml|json)$", ""),
     ("must-gather", "manifests", "/storage.k8s.io/", r"/cluster-scoped-resources/storage\.k8s\.io/(?:storageclass|csidriver)e?s(?:/[^/]+)?\.(?:yaml|json)$", ""),
     ("must-gather", "system", "/nodes/", r"/nodes/(?P<node>[^/]+)/[^/]*kubelet[^/]*$", "kubelet"),
@@ -168,6 +168,7 @@ _OF_INTEREST = frozenset(
     {"Event", "List", "Pod", "StorageClass", "PersistentVolume", "PersistentVolumeClaim", "CSIDriver"}
 )
 _JSON_KIND = re.compile(rb'(?<!\\)"kind":\s*"([A-Za-z]+)"')
+_EMPTY = re.compile(rb'^ *"?items"?: *(?:\[\]|null) *,?\r?$', re.MULTILINE)  # as kubectl prints a list of nothing
 _YAML_KIND = re.compile(rb"^(?:  |- )?kind: *[\"']?([A-Za-z]+)", re.MULTILINE)
 
 
@@ -185,6 +186,8 @@ def left_out(name: str, head: bytes) -> str | None:
         return None if known else OTHER_CONTAINERS
     kind = _kind_of_object(head)
     if kind is not None and kind.removesuffix("List") not in _OF_INTEREST and kind != "List":
+        return OTHER_OBJECTS
+    if kind is not None and kind.endswith("List") and _EMPTY.search(head[:4096]):
         return OTHER_OBJECTS
     return None
 

@@ -473,6 +473,14 @@ def test_objects_of_the_cluster_are_no_logs(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "empty", [listed("EventList", []), b"apiVersion: v1\nitems: []\nkind: List\nmetadata:\n  resourceVersion: ''\n"]
+)
+def test_a_list_of_nothing_is_no_log(empty, tmp_path):
+    report = diagnosed(as_directory({"a/events.json": empty, "a/nfs.log": controller_log()}, tmp_path))
+    assert sum(one.unparsed_lines for one in report.inputs) == 0
+
+
+@pytest.mark.parametrize(
     ("name", "told"),
     [
         ("x.tgz!must-gather.local.1/q/namespaces/ns/pods/csi-nfs-node-a/nfs/nfs/logs/previous.log", ("must-gather", "log", "ns", "csi-nfs-node-a", "nfs", "")),

@@ -220,6 +220,38 @@ def test_what_is_saved_gives_the_same_report(fake, tmp_path):
     )
 
 
+def test_an_event_that_is_also_described_counts_once(fake):
+    message = (
+        'MountVolume.SetUp failed for volume "x" : rpc error: code = DeadlineExceeded desc = context deadline exceeded'
+    )
+    one = event("Pod", "web-0", "FailedMount", message)
+    one["count"] = 7
+    fake.answers["get events --namespace=shop --output=json"] = listed(one, kind="Event")
+    row = f"  Warning  FailedMount  2m (x7 over 10m)  kubelet  {message}\n"
+    described = (
+        "Name:             web-0\nNamespace:        shop\nEvents:\n  Type  Reason  Age  From  Message\n  ----  ------  ----  ----  -------\n"
+        + row
+    )
+    fake.answers["describe pod --namespace=shop web-0"] = {"out": described}
+    fake.write()
+    _, after = asks(fake, "shop/data-2")
+    fake.answers["describe pod --namespace=shop web-0"] = {"out": described.partition("Events:")[0]}
+    fake.write()
+    _, alone = asks(fake, "shop/data-2")
+    assert [(one["id"], one["failures"], one["attempts"]) for one in after["diagnoses"]] == [
+        (one["id"], one["failures"], one["attempts"]) for one in alone["diagnoses"]
+    ]
+    # Where the list may not be asked for, the description's own are all there is.
+    fake.answers["get events --namespace=shop --output=json"] = {
+        "err": "Error from server (Forbidden): no",
+        "status": 1,
+    }
+    fake.answers["describe pod --namespace=shop web-0"] = {"out": described}
+    fake.write()
+    _, only = asks(fake, "shop/data-2")
+    assert "deadline-exceeded" in {one["id"] for one in only["diagnoses"]}
+
+
 def test_a_dry_run_prints_what_would_be_run(fake, capsys):
     assert (
         run(

@@ -208,7 +208,7 @@ class Collector:
             for pod in items(result):
                 pods.setdefault((_text(pod, "metadata", "namespace"), _text(pod, "metadata", "name")), pod)
         pods = {key: pod for key, pod in pods.items() if all(_NAME.fullmatch(word) for word in key)}
-        if not pods and any(result.ok for result in results):
+        if not pods and all(result.ok for result in results):
             place = f"namespace {where[0].partition('=')[2]}" if "=" in where[0] else "any namespace"
             self._fault("the driver's pods", f"none has the labels {' or '.join(selectors)} in {place}", "is csi-driver-nfs installed? --selector LABELS and -n NAMESPACE find one that is labelled otherwise")  # fmt: skip
         return [pods[key] for key in sorted(pods)]
@@ -347,11 +347,18 @@ class Collector:
             result = by_name.get(f"cluster-resources/{name}.json")
             if result is not None and _parsed(result):
                 _rewrite(result.path, kept)
+        events = [
+            result for result in self.found.results if result.command.name.startswith("cluster-resources/events/")
+        ]
+        listed = {result.path.stem for result in events if result.ok}
         for result in self.found.results:
             name = result.command.name
             if name.startswith("describe/"):
-                text = result.path.read_text("utf-8", "replace")
-                result.path.write_text(without_environment(text), "utf-8")
+                text = without_environment(result.path.read_text("utf-8", "replace"))
+                namespace = next(word for word in result.command.args if word.startswith("--namespace=")).partition(
+                    "="
+                )[2]
+                result.path.write_text(_without_events(text) if listed & {"all", namespace} else text, "utf-8")
             elif name.startswith("cluster-resources/events/") and _parsed(result):
                 _rewrite(result.path, [event for event in items(result) if _concerns_us(event)])
             elif name.startswith("cluster-resources/pods/"):
@@ -477,6 +484,16 @@ def without_environment(text: str) -> str:
             continue
         inside = indent if line.lstrip(" ").startswith("Environment:") else -1
         lines.append(line)
+    return "".join(lines)
+
+
+def _without_events(text: str) -> str:
+    """A description without the events below it: from the list of events they would be counted a second time."""
+    lines, inside = [], False
+    for line in text.splitlines(keepends=True):
+        inside = line.startswith("Events:") or (inside and line[:1] in {" ", "\n", "\r"})
+        if not inside:
+            lines.append(line)
     return "".join(lines)
 
 

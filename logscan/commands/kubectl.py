@@ -138,7 +138,9 @@ def kubectl(
     with TemporaryDirectory(prefix="logscan-", ignore_cleanup_errors=True) as scratch:
         runner = run.Runner(program, connection, Path(scratch) / pack.root_name(time.time()), timeout, parallel)
         runner.directory.mkdir()
-        interrupted = _collect(ctx, scanner, runner, wish, dry=dry_run, progress=not no_progress)
+        interrupted = _collect(
+            ctx, scanner, runner, wish, dry=dry_run, saving=save is not None, progress=not no_progress
+        )
         unwritten: list[LogscanError] = []
         if save is not None:
             try:
@@ -159,7 +161,9 @@ def kubectl(
     ctx.exit(USAGE if unwritten else status_of(report, fail_on))
 
 
-def _collect(ctx: click.Context, scanner: Scanner, runner: Runner, wish: Wish, *, dry: bool, progress: bool) -> bool:
+def _collect(
+    ctx: click.Context, scanner: Scanner, runner: Runner, wish: Wish, *, dry: bool, saving: bool, progress: bool
+) -> bool:
     """Fill the runner's directory; what could not be had goes to *scanner*.  Returns whether Ctrl-C ended it."""
     from logscan.cluster import pack
     from logscan.cluster.collect import Collector
@@ -195,7 +199,8 @@ def _collect(ctx: click.Context, scanner: Scanner, runner: Runner, wish: Wish, *
     for fault in found.faults:
         scanner.unread(fault)
     pack.clear(runner, found.results)
-    pack.note(runner, found.results, found.notes, __version__)
+    if saving:
+        pack.note(runner, found.results, found.notes, __version__)
     return interrupted
 
 
