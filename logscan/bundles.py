@@ -19,6 +19,7 @@ OTHER_CONTAINERS = "logs of other containers"
 OTHER_FILES = "files that tell nothing of NFS volumes"
 OTHER_OBJECTS = "objects that tell nothing of volumes"
 
+MAX_PATH = 4096  # characters; a name in an archive can be a million
 LIVE = "~"  # the part that is still written to: it sorts behind all dates
 _LATEST = 1 << 30  # the instance of a log whose path does not number it
 
@@ -53,7 +54,7 @@ class Place(NamedTuple):
 
 _NS, _POD, _IN = r"(?P<namespace>[^/_]+)", r"(?P<pod>[^/_]+)", r"(?P<container>[^/_]+)"
 _FILE = r"(?P<container>[^/_]+?)(?P<previous>-previous)?\.log(?:\.gz)?$"
-_TREE = r"(?P<number>[0-9]+)\.log(?:\.(?P<part>[0-9]{8}-[0-9]{6}))?(?:\.gz)?$"
+_TREE = r"(?P<number>[0-9]{1,9})\.log(?:\.(?P<part>[0-9]{8}-[0-9]{6}))?(?:\.gz)?$"
 _UID = r"(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _SOS = r"/sosreport-[^/]+[0-9]{4}-?[0-9]{2}-?[0-9]{2}[^/]*/"
 _SUPPORT = r"/support-bundle-[0-9][^/]*/"
@@ -84,8 +85,8 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("support-bundle", "manifests", "/cluster-resources/", r"/cluster-resources/(?:pvcs|pvs|storage-?classes|csi-?drivers|(?:storageclass|persistentvolume|persistentvolumeclaim|csidriver)(?:list)?)(?:/[^/]+)?\.(?:json|yaml)$", ""),
     ("support-bundle", "other", "/cluster-resources/", r"", ""),
     # sosreport: of a whole machine, a few files.
-    ("sosreport", "host", "/hostname", rf"(?P<root>.*{_SOS})(?:etc/|sos_commands/(?:host|general)/)?hostname$", ""),
-    ("sosreport", "host", "/sos_commands/", r"(?P<root>.*/)sos_commands/(?:host|general)/hostname$", ""),
+    ("sosreport", "host", "/hostname", rf"^(?P<root>.*{_SOS})(?:etc/|sos_commands/(?:host|general)/)?hostname$", ""),
+    ("sosreport", "host", "/sos_commands/", r"^(?P<root>.*/)sos_commands/(?:host|general)/hostname$", ""),
     ("sosreport", "system", "/sos_commands/", r"/sos_commands/(?:logs/journalctl[^/]*|kubernetes/[^/]*(?:journal|kubelet)[^/]*)$", ""),
     ("sosreport", "system", "dmesg", rf"{_SOS}(?:.*/)?dmesg[^/]*$|/sos_commands/[^/]+/dmesg[^/]*$", "kernel"),
     ("sosreport", "system", "/sosreport-", rf"{_SOS}var/log/(?:messages|syslog|kern\.log|daemon\.log)[^/]*$", ""),
@@ -105,7 +106,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("support-bundle", "log", "/support-bundle", rf"{_SUPPORT}(?!support-bundle)[^/]+/{_POD}/{_FILE}", ""),
     ("support-bundle", "other", "/support-bundle", _SUPPORT, ""),
     ("support-bundle", "log", "nfs", r"/(?P<namespace>[^/_]+)/(?P<pod>[^/_]*csi-nfs-[^/_]+)/(?P<container>nfs|csi-[a-z]+?|node-driver-registrar|liveness-probe)(?P<previous>-previous)?\.log(?:\.gz)?$", ""),
-    ("cluster-info-dump", "pods", "/pods.json", r"/[^/]+/pods\.json$", ""),
+    ("cluster-info-dump", "pods", "/pods.", r"/[^/]+/pods\.(?:json|yaml)$", ""),
 )  # fmt: skip
 
 
@@ -118,6 +119,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def of(name: str) -> Place | None:
     """What the path of an input tells; None: it is of no layout that is known."""
     if "/" not in name and "!" not in name:
+        return None
+    if len(name) > MAX_PATH:
         return None
     path = "/" + name.replace("\\", "/").replace("!", "/").lstrip("/")
     for layout, kind, literal, pattern, ident in _TABLE:
@@ -147,7 +150,7 @@ def _place(layout: str, kind: str, ident: str, told: dict[str, str]) -> Place:
 
 # ---------------------------------------------------------------- order
 
-_NUMBERED = re.compile(r"([0-9]+)\.log(?:\.(.+))?")
+_NUMBERED = re.compile(r"([0-9]{1,9})\.log(?:\.(.+))?")
 _PREVIOUS = re.compile(r"(.*?)[-_.]?(current|previous)?(?:\.insecure)?\.log(?:\.gz)?")
 
 
@@ -161,6 +164,21 @@ def order(name: str) -> tuple[str, int, str]:
 
 
 # ---------------------------------------------------------------- what is left out
+
+# How much of a log is compared to tell that it is another's copy.  A runtime's stamps are of nanoseconds.
+_COMPARED = 4096
+
+
+def twin(name: str, head: bytes) -> tuple[str, tuple[object, ...]] | None:
+    """The layout, and what a log in kubelet's two trees has in common with its copy in the other.
+
+    One is made of links into the other, and whoever follows the links has each log twice.
+    """
+    place = of(name)
+    if place is None or place.layout not in {"pods", "containers"} or not head:
+        return None
+    return place.layout, (*place.writer, hash(head[:_COMPARED]))
+
 
 # What the driver says when it starts, in whatever container.
 _BANNERS = (b"Driver: nfs.csi.k8s.io version", b"Driver Name: nfs.csi.k8s.io")

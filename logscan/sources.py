@@ -276,6 +276,7 @@ class _Run:
     seen: set[tuple[int, int]] = field(default_factory=set)  # (device, inode) of files read
     repeats: int = 0
     left_out: int = 0  # of bundles, as none of ours
+    twins: dict[tuple[object, ...], str] = field(default_factory=dict)  # logs of kubelet's trees, by what copies share
     stdin_read: bool = False
 
 
@@ -469,6 +470,10 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
             if item.found and (reason := bundles.left_out(item.name, b"" if is_dump else head)):
                 item.run.skipped[item.found, reason] += 1
                 item.run.left_out += 1
+                return
+            if (twin := bundles.twin(item.name, head)) and item.run.twins.setdefault(twin[1], twin[0]) != twin[0]:
+                item.run.skipped[item.found, "files that were read already"] += 1
+                item.run.repeats += 1
                 return
             members = parts.dump_members(chunks) if is_dump else None
         if members is not None:

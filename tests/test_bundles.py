@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import random
 import tarfile
@@ -13,6 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from logscan import bundles, parts, rules, scan
 from logscan.errors import SourceError
@@ -432,6 +435,22 @@ def test_logs_that_are_too_large_to_be_held_come_as_they_lie(tmp_path, monkeypat
     assert gist(packed) == gist(diagnosed(PACKINGS["tgz"](files, tmp_path / "c")))
 
 
+def test_a_log_that_is_copied_from_both_trees_counts_once(tmp_path):
+    """/var/log/containers are links into /var/log/pods: `tar -h` and `cp -L` make each log twice."""
+    log = cri(node_log())
+    twice = {
+        f"log/containers/{NODE}_{SPACE}_nfs-{'0a' * 32}.log": log,
+        f"log/pods/{SPACE}_{NODE}_{UID}/nfs/1.log": log,
+        f"log/pods/{SPACE}_{NODE}_{UID}/nfs/0.log": cri(previous_log()),
+    }
+    once = {name: data for name, data in twice.items() if "containers" not in name}
+    for number, packing in enumerate(PACKINGS):
+        report = diagnosed(PACKINGS[packing](twice, tmp_path / f"a{number}"))
+        alone = diagnosed(PACKINGS[packing](once, tmp_path / f"b{number}"))
+        assert (gist(report), report.calls) == (gist(alone), alone.calls)
+        assert any("read already" in what for what in report.truncated)
+
+
 # ---------------------------------------------------------------- what is left out
 
 
@@ -506,6 +525,44 @@ def test_paths_tell(name, told):
 )  # fmt: skip
 def test_other_paths_tell_nothing(name):
     assert bundles.of(name) is None
+
+
+words = st.sampled_from(
+    ["/", "!", "_", "-", ".log", ".gz", "namespaces", "pods", "logs", "current", "previous", "sosreport-a-2026-07-20-b", "hostname", "etc",
+     "support-bundle-2026", "cluster-resources", "nfs", "csi-nfs-node-a", "0", "9" * 5000, "ns", UID, "é", "\\", "sos_commands", "rotated"]
+) | st.text(max_size=5)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(words, max_size=14).map("".join), st.binary(max_size=40))
+def test_any_path_and_any_beginning_can_be_looked_at(name, head):
+    place = bundles.of(name)
+    assert place is None or place.kind in {"log", "system", "events", "manifests", "pods", "host", "other"}
+    assert bundles.left_out(name, head) in {None, bundles.OTHER_CONTAINERS, bundles.OTHER_FILES, bundles.OTHER_OBJECTS}
+    assert sorted([bundles.order(name), bundles.order("a.log"), bundles.order("1.log")])
+
+
+def test_a_name_of_a_million_characters_costs_nothing():
+    for piece in ("sosreport-a-2026-07-20-b/", "namespaces/", "support-bundle-1/", "a_", "pods/logs/"):
+        assert bundles.of(piece * 200_000 + "hostname") is None
+
+
+marks = st.sampled_from(
+    [b"==== START logs for container nfs of pod a/b ====\n", b"==== END logs for container nfs of pod a/b ====\n", b"==== START", b"{\n", b"}\n",
+     b'{\n    "kind": "EventList",\n', b"\n}\n", b"I0720 09:53:52.387108       1 nfs.go:1] x\n", b"\n", b"text\n"]
+) | st.binary(max_size=8)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(marks, max_size=12).map(b"".join), st.lists(st.integers(0, 400), max_size=6))
+def test_any_dump_is_taken_apart_and_nothing_is_made_up(data, cuts):
+    places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    chunks = [data[start:end] for start, end in itertools.pairwise(places)]
+    whole = [(name, b"".join(body)) for name, _, body in parts.dump_members(iter([data] if data else []))]
+    assert [(name, b"".join(body)) for name, _, body in parts.dump_members(iter(chunks))] == whole
+    at = 0
+    for _, body in whole:  # each is a piece of it, one behind the other
+        at = data.index(body, at) + len(body)
 
 
 def test_parts_are_ordered_by_restart_and_rotation():
