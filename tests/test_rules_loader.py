@@ -246,7 +246,7 @@ def test_a_billion_laughs_are_not_expanded():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[" * 200_000, "nested deeper"),
+        ("[" * 200_000, "nested deeper|nesting depth"),
         ("a: " * 3, "no YAML"),
         ("&a [*a]", "anchor|undefined"),
         ("x" * 600_000, "characters"),
