@@ -19,6 +19,7 @@ import click
 import pytest
 
 from logscan import cli, edge, terminal
+from logscan.commands.diagnose import SHORT_HELP
 from logscan.errors import LogscanError, RuleError, RulesError
 from logscan.report import WRITERS
 from logscan.times import zone_and_reference
@@ -280,7 +281,7 @@ def test_without_input_on_a_terminal_there_is_short_help(capsys, monkeypatch):
     assert run() == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == cli.SHORT_HELP
+    assert captured.err == SHORT_HELP
 
 
 def test_the_formats_are_the_writers():
@@ -292,10 +293,20 @@ def test_every_option_and_command_is_explained():
         assert command.help
         for one in command.params:
             assert isinstance(one, click.Argument) or one.help or one.name == "format_", one.name
-        for inner in getattr(command, "commands", {}).values():
-            walk(inner)
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                walk(command.get_command(context, name))
 
     walk(cli.cli)
+
+
+def test_the_help_lists_the_commands_and_what_they_do(capsys):
+    assert run("--help") == 0
+
+    listed = capsys.readouterr().out.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in listed] == ["diagnose", *sorted(cli.COMMANDS.keys() - {"diagnose"})]
+    assert all(len(line.split()) > 3 for line in listed)
 
 
 # ---------------------------------------------------------------- as a process

@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from logscan.cli import cli
@@ -49,7 +50,8 @@ def test_commands_of_the_readme_exist():
     assert shown
     for line in shown:
         words = shlex.split(line.split("  ")[0])[1:]
-        command = cli.commands.get(words[0] if words else "", cli.commands["diagnose"])
+        context = click.Context(cli)
+        command = cli.get_command(context, words[0] if words else "") or cli.get_command(context, "diagnose")
         known = {option for parameter in command.params for option in parameter.opts} | {"--help", "--version"}
         for word in words:
             assert not word.startswith("--") or word.split("=")[0] in known, line

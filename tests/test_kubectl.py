@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from logscan import bundles
-from logscan.cli import kubectl as command
 from logscan.cli import run
 from logscan.cluster.collect import Target, target_of, without_environment
+from logscan.commands.kubectl import kubectl as command
 from tests import driver_simulator as sim
 from tests.fake_kubectl import FakeKubectl
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logscan import cli, rules, scan, sources, timeline
+from logscan import cli, edge, rules, scan, sources, timeline
 from logscan.model import Call, Origin, Restart, Trace, TracedCall, Volume, VolumeTrace
 from logscan.report import TRACE_WRITERS, trace_v1
 from logscan.report.safe import columns
@@ -377,7 +377,7 @@ def test_a_name_that_means_none_or_several_is_an_error(capsys, word, said):
 
 def test_an_input_that_cannot_be_read_shows_in_the_status(capsys):
     status, out, err = run(capsys, RECOVERED, str(SAMPLES / "missing.log"))
-    assert status == cli.UNREAD
+    assert status == edge.UNREAD
     assert "apps/mail" in out
     assert "missing.log" in err
 
