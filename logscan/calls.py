@@ -46,6 +46,7 @@ class Tracker:
         self.dropped_calls = 0  # open calls that no longer fitted in
         self.works: dict[tuple[str, str], set[str]] = {}  # NFS versions mounted, by (server, "" or path)
         self.clock = 0  # counts records: the order of reading
+        self.met = 0  # counts calls, see Call.number
         self._streams = Streams(self._leave, self._close_stream)
         self._handlers = {
             "GRPC ": self._grpc, "inter": self._internal, "NodeP": self._publish, "NodeU": self._unpublish,
@@ -76,6 +77,7 @@ class Tracker:
     def pass_over(self, origin: Origin, run: Run, last_time: int | None) -> None:
         """Take note of calls that went well, whose lines are not read."""
         self.clock += run.lines
+        self.met += len(run.kinds)
         self._streams.of(origin).pass_over(run.certificates[run.kinds[-1]].role, last_time)
         for kind, count in Counter(run.kinds).items():
             self._count("total", run.certificates[kind].method, origin, count)
@@ -115,6 +117,10 @@ class Tracker:
         """The role and the node of the driver whose log this is, "" where it does not say."""
         return self._streams.about(origin)
 
+    def _next(self) -> int:
+        self.met += 1
+        return self.met - 1
+
     # ------------------------------------------------------------ gRPC lines
 
     def _grpc(self, stream: Stream, record: Record) -> Call | None:
@@ -148,7 +154,7 @@ class Tracker:
                 return None
             method = next(iter(methods))
             self._count("total", method, record.origin)
-        call = Call(method, None, record.origin, record.line, start=record.time, request=body)
+        call = Call(method, None, record.origin, record.line, start=record.time, request=body, number=self._next())
         volume = self.volumes.learn_request(body)
         call.volume = volume
         call.target = str(body.get("target_path") or body.get("volume_path") or "")
@@ -278,7 +284,7 @@ class Tracker:
         if not method and volume is not None:
             where = csi.parse_path(csi.subject_of(status.desc).target).where
             method = "NodePublishVolume" if where == "node" else ""
-        call = Call(method, volume, record.origin, record.line, end=record.time)
+        call = Call(method, volume, record.origin, record.line, end=record.time, number=self._next())
         if volume is not None:
             call.options, call.source = volume.options, volume.source
             call.target = csi.subject_of(status.desc).target
@@ -351,7 +357,7 @@ class Tracker:
         if call is None and failed and volume is not None and volume.name in self._given_up:
             return None  # the end of a mount whose call had timed out, and was counted then
         if call is None and failed:
-            call = Call("", volume, record.origin, record.line, end=record.time)
+            call = Call("", volume, record.origin, record.line, end=record.time, number=self._next())
             call.key = volume.name if volume else mount.target
         if call is not None:
             self._note_mount(call, mount)
@@ -503,7 +509,7 @@ class Tracker:
         failure.method, failure.volume, failure.key = owner.method, owner.volume, owner.key
         failure.request, failure.start, failure.target = owner.request, owner.start, owner.target
         failure.options, failure.source, failure.attempt = owner.options, owner.source, owner.attempt
-        failure.candidates = 1
+        failure.candidates, failure.number = 1, owner.number
         owner.outcome = "failed"
         self._drop(stream, owner)
         self._finish(stream, failure, "failed", None)

@@ -29,8 +29,10 @@ LEARN_FROM = 4 << 20  # bytes that have shown most sorts of calls, before proces
 _ANY_YEAR = 2000  # a leap year: every date of a header is one
 
 
-def enter(record: Record, findings: list[Finding], tracker: Tracker, collector: Collector) -> Sequence[Call]:
-    """Enter one record into the books; returns the calls that ended with it."""
+def enter(
+    record: Record, findings: list[Finding], tracker: Tracker, collector: Collector
+) -> tuple[Call | None, Sequence[Call]]:
+    """Enter one record into the books; returns the call that it belongs to, and the calls that ended with it."""
     call = tracker.feed(record)
     collector.clock = tracker.clock
     ended = tracker.take_ended() if tracker.ended else ()
@@ -40,7 +42,7 @@ def enter(record: Record, findings: list[Finding], tracker: Tracker, collector: 
         collector.add(record, findings, call)
     for one in ended:
         collector.end(one, *tracker.stream_of(one.origin))
-    return ended
+    return call, ended
 
 
 class Passer:
@@ -102,7 +104,7 @@ class Passer:
         findings = [self._engine.match(record) for record in records]
         ended: list[Call] = []
         for record, found in zip(records, findings, strict=True):
-            ended += enter(record, found, tracker, collector)
+            ended += enter(record, found, tracker, collector)[1]
         names = tracker.volumes.names()
         return Probe(
             records, findings, [self._engine.literals_in(record.message) for record in records], ended,

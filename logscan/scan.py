@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from logscan import __version__, advise, bundles, csi, frames, passing, sources, timeline, unknown
+from logscan.account import DRIVER_FILES, FILES, Account, component_of, warnings_of
 from logscan.calls import Tracker
 from logscan.diagnose import Verdicts, diagnose
 from logscan.errors import SourceError
@@ -19,9 +20,11 @@ from logscan.incidents import Collector
 from logscan.match import Engine
 from logscan.model import (
     Benign,
+    Call,
     CallsSummary,
     Counts,
     Diagnosis,
+    Finding,
     InputSummary,
     Origin,
     Record,
@@ -43,7 +46,6 @@ if TYPE_CHECKING:  # 50 ms of a start, for what most runs are not given
     from logscan.evidence.pods import Hosts
     from logscan.evidence.weigh import Scales
 
-MAX_NODES = 1_000  # of one input
 NEWEST = 1_000  # incidents, volumes that failed and others, remembered of a log that goes on for days
 MAX_EVIDENCE = 4 * 1024 * 1024  # bytes of an exports file or a manifest
 
@@ -62,70 +64,24 @@ class Options:
     client: str | None = None  # the nodes' address as the NFS server sees it
 
 
-@dataclass(slots=True)
-class _Input:
-    """What is learnt about one input while it is read."""
+class Listener(Protocol):
+    """Who wants to know of every record and call, and not only what they come to.
 
-    name: str
-    lines: int = 0
-    bytes: int = 0
-    records: int = 0
-    unparsed: int = 0
-    first_time: int | None = None
-    last_time: int | None = None
-    time_source: str = "none"
-    banner: str | None = None
-    fingerprint: csi.Fingerprint = field(default_factory=csi.Fingerprint)
-    components: Counter[str] = field(default_factory=Counter)
-    framing: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    nodes: set[str] = field(default_factory=set)
-    pods: dict[str, None] = field(default_factory=dict)  # "namespace/pod/container" of those who speak
-    heard: Origin | None = None  # the latest that was taken note of
-    restarted: bool = False  # the container had been started before, and its log is another input
-    driver: bool = False  # the driver tells of its calls
-    requests: bool = False  # of how they began
-    orphans: int = 0  # failed calls without a request
+    Numbers of records count from 0 in each input, in the order in which they are closed.
+    """
 
-    def hear(self, origin: Origin) -> None:
-        """Take note of who speaks."""
-        self.heard = origin
-        if origin.node and len(self.nodes) < MAX_NODES:
-            self.nodes.add(origin.node)
-        if origin.pod and origin.container and origin.component != "events" and len(self.pods) < MAX_NODES:
-            self.pods["/".join(filter(None, (origin.namespace, origin.pod, origin.container)))] = None
+    def record(self, record: Record, number: int, findings: Sequence[Finding], call: Call | None) -> None:
+        """A record, what rules found in it, and the call that it belongs to."""
 
-    def dated(self, time: int | None, source: str) -> None:
-        """Take note of when something was logged."""
-        if time is None:
-            return
-        if self.first_time is None or time < self.first_time:
-            self.first_time, self.time_source = time, source
-        if self.last_time is None or time > self.last_time:
-            self.last_time = time
+    def run(self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin) -> None:
+        """Calls that went well, whose lines were not read; *number* and *line* are those of the first record.
 
-    def version(self) -> tuple[str | None, str | None]:
-        """The driver's version and how it is known."""
-        if self.banner:
-            return self.banner, "banner"
-        span = csi.version_span(self.fingerprint.versions())
-        return (span, "fingerprint") if span else (None, None)
+        Args:
+            dating: year, zone (µs east of UTC) and source of their stamps.
+        """
 
-    def hints(self) -> tuple[str, ...]:
-        """What the input lacks, of model.HINTS."""
-        if not self.requests:
-            return ("no-requests",) if self.driver or self.components["nfs"] else ()
-        return ("starts-late",) if self.orphans else ()
-
-
-# Source files that only one program of the neighbourhood has.
-_FILES: Mapping[str, str] = {
-    "controllerserver.go": "nfs", "nodeserver.go": "nfs", "identityserver.go": "nfs", "nfs.go": "nfs",
-    "csi-provisioner.go": "csi-provisioner", "clone_controller.go": "csi-provisioner", "csi_resizer.go": "csi-resizer",
-    "snapshot_controller.go": "csi-snapshotter", "snapshot_controller_base.go": "csi-snapshotter",
-    "nestedpendingoperations.go": "kubelet", "reconciler_common.go": "kubelet", "kubelet_volumes.go": "kubelet",
-    "operation_generator.go": "kubelet", "pod_workers.go": "kubelet", "node_register.go": "registrar",
-}  # fmt: skip
+    def ended(self, call: Call, role: str, node: str) -> None:
+        """A call is over, in a driver of a role and on a node; "" where the log does not say."""
 
 
 class Scanner:
@@ -148,7 +104,7 @@ class Scanner:
         self._passer = passing.Passer(self._engine, healers)
         self._tracker.volumes.waken = self._passer.waken
         self._timeline = timeline.Recorder() if self.options.trace else None
-        self._inputs: list[_Input] = []
+        self._inputs: list[Account] = []
         self._errors: list[SourceError] = []
         self.skipped: sources.Skipped = Counter()  # what open_sources passed over; to be handed to it
         self.verdicts: Verdicts | None = None
@@ -156,10 +112,17 @@ class Scanner:
         self._hosts: Hosts | None = None
         self._parts: dict[tuple[str, tuple[str, str, str]], tuple[str, bundles.Place]] = {}  # latest of each container
         self.changes = 0  # counts what may alter the diagnoses
+        self.listener: Listener | None = None
+        self._closed = False
         self.watched: set[str] = set()  # volumes of which a success may, too
 
     def read(self, source: Source | SourceError) -> None:
         """Read one input to its end; what cannot be read is reported, what was read before it counts."""
+        for _ in self.steps(source):
+            pass
+
+    def steps(self, source: Source | SourceError) -> Iterator[None]:
+        """Read one input piece by piece: something can be done after each."""
         if isinstance(source, SourceError):
             self._errors.append(source)
             return
@@ -177,13 +140,14 @@ class Scanner:
             for piece in self._passer.pieces(source.path, chunks, self.options.jobs) if self._may_narrow() else chunks:
                 if isinstance(piece, bytes):
                     reading.feed(piece)
-                    continue
-                reading.settle()
-                for part in piece.apart(self._tracker.volumes.restless(piece.names)):
-                    if isinstance(part, bytes):
-                        reading.feed(part)
-                    elif not self._pass_over(state, part, reading):
-                        reading.feed(part.text())
+                else:
+                    reading.settle()
+                    for part in piece.apart(self._tracker.volumes.restless(piece.names)):
+                        if isinstance(part, bytes):
+                            reading.feed(part)
+                        elif not self._pass_over(state, part, reading):
+                            reading.feed(part.text())
+                yield
         except SourceError as error:
             self._errors.append(error)
         finally:
@@ -195,7 +159,7 @@ class Scanner:
         Args:
             reference: µs since the epoch, the latest time that its first stamp can have.
         """
-        options, state = self.options, _Input(name)
+        options, state = self.options, Account(name)
         self._inputs.append(state)
         place = bundles.of(name)
         if place is not None and place.kind == "log":
@@ -217,10 +181,10 @@ class Scanner:
         state = next(one for one in reversed(self._inputs) if one.name == reading.name)
         self._sum_up(state, reading.tally, reading.deframer)
 
-    def _sum_up(self, state: _Input, tally: sources.Tally, deframer: frames.Deframer) -> None:
+    def _sum_up(self, state: Account, tally: sources.Tally, deframer: frames.Deframer) -> None:
         state.lines, state.bytes = tally.lines, tally.bytes
         state.framing = tuple(name for name, _ in deframer.carriers.most_common())
-        state.warnings = _warnings(tally, deframer.damaged)
+        state.warnings = warnings_of(tally, deframer.damaged)
         self.bytes += tally.bytes
 
     def unread(self, error: SourceError) -> None:
@@ -234,7 +198,7 @@ class Scanner:
     def _may_narrow(self) -> bool:
         return self.options.narrow and self._timeline is None  # a trace tells of calls that went well, too
 
-    def _pass_over(self, state: _Input, run: Run, reading: Reading) -> bool:
+    def _pass_over(self, state: Account, run: Run, reading: Reading) -> bool:
         """Enter a run of calls without reading them; False if they have to be read."""
         used = {kind: run.certificates[kind] for kind in set(run.kinds)}
         methods = {one.method for one in used.values()}
@@ -243,7 +207,10 @@ class Scanner:
         volumes = self._tracker.volumes
         if origin is None or not self._tracker.may_pass(origin, methods, run.names, named=named):
             return False
+        line = reading.tally.lines + 1
         first, last, (year, zone, source) = reading.pass_over(origin, run)
+        if self.listener is not None:
+            self.listener.run(run, state.records, line, (year, zone, source), origin)
         self.records += run.lines
         state.records += run.lines
         self._logged += run.lines
@@ -260,7 +227,7 @@ class Scanner:
             self._collector.pass_over(certificate.benign, certificate.benign_problems, certificate.problems, count)
             for file, line, message in certificate.places:
                 state.fingerprint.see(file, line, message)
-                component = origin.component or _FILES.get(file, "")
+                component = origin.component or FILES.get(file, "")
                 if component:
                     state.components[component] += count
         state.driver = state.requests = True
@@ -290,11 +257,11 @@ class Scanner:
         Args:
             kind: "exports", "manifest" or another that logscan.evidence knows.
         """
-        state = _Input(name)
+        state = Account(name)
         self._inputs.append(state)
         self._weigh_in(state, kind, data)
 
-    def _weigh_in(self, state: _Input, kind: str, data: bytes) -> None:
+    def _weigh_in(self, state: Account, kind: str, data: bytes) -> None:
         from logscan.evidence.weigh import Scales
 
         if self._scales is None:
@@ -313,7 +280,7 @@ class Scanner:
         """Learn on which nodes pods run."""
         from logscan.evidence.pods import MAX_JSON, Hosts
 
-        state, data = _Input(source.name, framing=(kind,)), bytearray()
+        state, data = Account(source.name, framing=(kind,)), bytearray()
         self._inputs.append(state)
         try:
             for chunk in source.chunks:
@@ -328,7 +295,7 @@ class Scanner:
         if len(data) > MAX_JSON or not self._hosts.read(bytes(data), source.name):
             state.warnings = ("it does not tell on which nodes pods run",)
 
-    def _record(self, state: _Input, record: Record) -> None:
+    def _record(self, state: Account, record: Record) -> None:
         """One record: learn from it, match it, bind it to its call."""
         self.records += 1
         state.records += 1
@@ -338,15 +305,14 @@ class Scanner:
             self._logged += 1
         state.dated(record.time, record.time_source)
         file = record.file
-        if file in _DRIVER_FILES:
+        if file in DRIVER_FILES:
             state.fingerprint.see(file, record.source_line, record.message)
             if record.message.startswith(csi.BANNERS) and (version := csi.banner_version(record.message)) is not None:
                 state.banner = version
             if record.message.startswith("GRPC "):
                 state.driver = True
                 state.requests = state.requests or record.message.startswith(("GRPC call: ", "GRPC request: "))
-        component = record.origin.component or _FILES.get(file, "")
-        if component:
+        if component := component_of(record):
             state.components[component] += 1
         if record.origin is not state.heard:
             state.hear(record.origin)
@@ -356,7 +322,10 @@ class Scanner:
         findings = self._engine.match(record)
         if findings or record.kind == "event" or (record.severity is not None and record.severity >= Severity.WARNING):
             self.changes += 1
-        ended = passing.enter(record, findings, self._tracker, self._collector)
+        call, ended = passing.enter(record, findings, self._tracker, self._collector)
+        if self.listener is not None:
+            self.listener.record(record, state.records - 1, findings, call)
+            self._tell(ended)
         for one in ended:
             self.changes += one.outcome != "ok" or (one.volume is not None and one.volume.name in self.watched)
             # kubelet asks for statistics all the time, and the driver does not log that.
@@ -369,16 +338,30 @@ class Scanner:
                 role, node = self._tracker.stream_of(one.origin)
                 self._timeline.add(one, role, node, until=record.time, restarted=restarted)
 
-    def report(self, *, interrupted: bool = False) -> Report:
-        """Diagnose what was read.  To be called once, when all inputs have been read."""
+    def _tell(self, ended: Iterable[Call]) -> None:
+        if self.listener is not None:
+            for call in ended:
+                self.listener.ended(call, *self._tracker.stream_of(call.origin))
+
+    def close(self) -> None:
+        """All inputs have been read: what is open by now does not end any more."""
+        if self._closed:
+            return
+        self._closed = True
         self._tracker.close()
-        for call in self._tracker.take_ended():
+        ended = self._tracker.take_ended()
+        self._tell(ended)
+        for call in ended:
             role, node = self._tracker.stream_of(call.origin)
             self._collector.end(call, role, node)
             if self._timeline is not None:
                 last = next((one.last_time for one in self._inputs if one.name == call.origin.input), None)
                 self._timeline.add(call, role, node, until=last, restarted=False, over=True)
         self._collector.close()
+
+    def report(self, *, interrupted: bool = False) -> Report:
+        """Diagnose what was read.  To be called once, when all inputs have been read."""
+        self.close()
         if self._hosts is not None:
             for incident in self._collector.incidents.values():
                 if not incident.node and (incident.role == "node" or "node" in incident.origin.pod):
@@ -451,7 +434,7 @@ class Scanner:
         components = {one.component for one in inputs if one.component}
         return self._logged > 0 and not components <= {"nfs", "liveness", "registrar"}
 
-    def _summary(self, state: _Input) -> InputSummary:
+    def _summary(self, state: Account) -> InputSummary:
         version, how = state.version()
         component, tracker = state.components.most_common(), self._tracker
         role, counted = tracker.role(state.name), tracker.by_input
@@ -509,21 +492,6 @@ def _chained(held: list[bytes], rest: Iterable[bytes], error: SourceError | None
     if error is not None:
         raise error
     yield from rest
-
-
-_DRIVER_FILES = frozenset({"utils.go", "nfs.go", "controllerserver.go", "nodeserver.go", "mount_linux.go"})
-
-
-def _warnings(tally: sources.Tally, damaged: Mapping[str, int]) -> tuple[str, ...]:
-    texts = [f"{_lines(count)} held {what}" for what, count in sorted(damaged.items()) if count]
-    if tally.cut_lines:
-        verb = "was" if tally.cut_lines == 1 else "were"
-        texts.append(f"{_lines(tally.cut_lines)} {verb} too long and {verb} cut ({tally.cut_bytes} bytes dropped)")
-    return tuple(texts)
-
-
-def _lines(count: int) -> str:
-    return f"{count} line" if count == 1 else f"{count} lines"
 
 
 def _versions(inputs: tuple[InputSummary, ...]) -> dict[str, str]:

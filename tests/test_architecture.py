@@ -94,7 +94,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shapes": set(),
     "advise": {"model"},
     "timeline": {"model"},
-    "scan": BELOW_SCAN,
+    "account": {"csi", "model", "sources"},
+    "scan": BELOW_SCAN | {"account"},
     # a log that goes on
     "tail": {"errors", "sources", "unpack"},
     "peek": {"match", "model", "passing", "reading", "rules", "scan"},
@@ -122,11 +123,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"model", "report.text", "report.json_v1", "report.trace", "report.trace_v1"},
     # tools for who writes rules
     "rulebook.coverage": {"errors", "rules", "scan", "sources", "report.table"},
-    "rulebook.ruledraft": {"model", "errors", "match", "rulebook.rulefile", "rules", "scan", "sources", "unknown"},
+    "rulebook.ruledraft": {"account", "model", "errors", "match", "rulebook.rulefile", "rules", "scan", "sources", "unknown"},
     "rulebook.rulemanual": {"model", "rulebook.ruledoc", "rules"},
     "rulebook.ruletests": {"model", "errors", "rules", "scan", "report.table"},
     "rulebook.whynot": {
-        "model", "errors", "facts", "incidents", "match", "rulebook.ruledoc", "rulebook.rulelint", "rules", "scan", "sources",
+        "account", "model", "errors", "facts", "incidents", "match", "rulebook.ruledoc", "rulebook.rulelint", "rules", "scan", "sources",
         "report.safe",
     },
     # the edge

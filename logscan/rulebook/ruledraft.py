@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from logscan import match, scan, unknown
+from logscan.account import Account
 from logscan.errors import LogscanError, SourceError
 from logscan.model import COMPONENTS, Record, Report, Rule, Severity, Unrecognised
 from logscan.rulebook.rulefile import KEBAB
@@ -47,7 +48,7 @@ class _Watcher(scan.Scanner):
         super().__init__(rules, options)
         self.shapes: dict[str, list[Record]] = {}
 
-    def _record(self, state: scan._Input, record: Record) -> None:
+    def _record(self, state: Account, record: Record) -> None:
         problem = record.severity is not None and record.severity >= Severity.WARNING
         shape = unknown.template(record.message)
         known = self.shapes.get(shape)

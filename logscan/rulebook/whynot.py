@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from logscan import match, scan
+from logscan.account import Account
 from logscan.errors import SourceError
 from logscan.facts import Facts, World, context_of
 from logscan.incidents import Incident
@@ -52,7 +53,7 @@ class _Watcher(scan.Scanner):
         self._texts = [signature.literal for signature in rule.match]
         self._words = _words_of(rule)
 
-    def _record(self, state: scan._Input, record: Record) -> None:
+    def _record(self, state: Account, record: Record) -> None:
         seen = self.seen
         seen.records += 1
         if any(text in message for message in (record.message, record.alternate or "") for text in self._texts):

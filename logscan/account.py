@@ -1,0 +1,98 @@
+"""What is learnt about one input while it is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from logscan import csi, sources
+from logscan.model import Origin, Record
+
+MAX_NODES = 1_000  # of one input
+
+
+@dataclass(slots=True)
+class Account:
+    """What is learnt about one input while it is read."""
+
+    name: str
+    lines: int = 0
+    bytes: int = 0
+    records: int = 0
+    unparsed: int = 0
+    first_time: int | None = None
+    last_time: int | None = None
+    time_source: str = "none"
+    banner: str | None = None
+    fingerprint: csi.Fingerprint = field(default_factory=csi.Fingerprint)
+    components: Counter[str] = field(default_factory=Counter)
+    framing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    nodes: set[str] = field(default_factory=set)
+    pods: dict[str, None] = field(default_factory=dict)  # "namespace/pod/container" of those who speak
+    heard: Origin | None = None  # the latest that was taken note of
+    restarted: bool = False  # the container had been started before, and its log is another input
+    driver: bool = False  # the driver tells of its calls
+    requests: bool = False  # of how they began
+    orphans: int = 0  # failed calls without a request
+
+    def hear(self, origin: Origin) -> None:
+        """Take note of who speaks."""
+        self.heard = origin
+        if origin.node and len(self.nodes) < MAX_NODES:
+            self.nodes.add(origin.node)
+        if origin.pod and origin.container and origin.component != "events" and len(self.pods) < MAX_NODES:
+            self.pods["/".join(filter(None, (origin.namespace, origin.pod, origin.container)))] = None
+
+    def dated(self, time: int | None, source: str) -> None:
+        """Take note of when something was logged."""
+        if time is None:
+            return
+        if self.first_time is None or time < self.first_time:
+            self.first_time, self.time_source = time, source
+        if self.last_time is None or time > self.last_time:
+            self.last_time = time
+
+    def version(self) -> tuple[str | None, str | None]:
+        """The driver's version and how it is known."""
+        if self.banner:
+            return self.banner, "banner"
+        span = csi.version_span(self.fingerprint.versions())
+        return (span, "fingerprint") if span else (None, None)
+
+    def hints(self) -> tuple[str, ...]:
+        """What the input lacks, of model.HINTS."""
+        if not self.requests:
+            return ("no-requests",) if self.driver or self.components["nfs"] else ()
+        return ("starts-late",) if self.orphans else ()
+
+
+# Source files that only one program of the neighbourhood has.
+FILES: Mapping[str, str] = {
+    "controllerserver.go": "nfs", "nodeserver.go": "nfs", "identityserver.go": "nfs", "nfs.go": "nfs",
+    "csi-provisioner.go": "csi-provisioner", "clone_controller.go": "csi-provisioner", "csi_resizer.go": "csi-resizer",
+    "snapshot_controller.go": "csi-snapshotter", "snapshot_controller_base.go": "csi-snapshotter",
+    "nestedpendingoperations.go": "kubelet", "reconciler_common.go": "kubelet", "kubelet_volumes.go": "kubelet",
+    "operation_generator.go": "kubelet", "pod_workers.go": "kubelet", "node_register.go": "registrar",
+}  # fmt: skip
+# Source files whose versions tell that of the driver.
+DRIVER_FILES = frozenset({"utils.go", "nfs.go", "controllerserver.go", "nodeserver.go", "mount_linux.go"})
+
+
+def component_of(record: Record) -> str:
+    """Which program logged a record: by its carrier, else by the source file; "" where neither tells."""
+    return record.origin.component or FILES.get(record.file, "")
+
+
+def warnings_of(tally: sources.Tally, damaged: Mapping[str, int]) -> tuple[str, ...]:
+    """What an input held that is not as it should be, in words."""
+    texts = [f"{_lines(count)} held {what}" for what, count in sorted(damaged.items()) if count]
+    if tally.cut_lines:
+        verb = "was" if tally.cut_lines == 1 else "were"
+        texts.append(f"{_lines(tally.cut_lines)} {verb} too long and {verb} cut ({tally.cut_bytes} bytes dropped)")
+    return tuple(texts)
+
+
+def _lines(count: int) -> str:
+    return f"{count} line" if count == 1 else f"{count} lines"
