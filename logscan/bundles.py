@@ -8,6 +8,7 @@ found, and read all the same where it is asked for by name.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -169,7 +170,7 @@ def order(name: str) -> tuple[str, int, str]:
 _COMPARED = 4096
 
 
-def twin(name: str, head: bytes) -> tuple[str, tuple[object, ...]] | None:
+def twin(name: str, head: bytes) -> tuple[str, bytes] | None:
     """The layout, and what a log in kubelet's two trees has in common with its copy in the other.
 
     One is made of links into the other, and whoever follows the links has each log twice.
@@ -177,7 +178,10 @@ def twin(name: str, head: bytes) -> tuple[str, tuple[object, ...]] | None:
     place = of(name)
     if place is None or place.layout not in {"pods", "containers"} or not head:
         return None
-    return place.layout, (*place.writer, hash(head[:_COMPARED]))
+    # No hash(): it differs from process to process, and copies may be met by several.
+    digest = hashlib.blake2b("/".join(place.writer).encode("utf-8", "replace") + b"\n", digest_size=16)
+    digest.update(head[:_COMPARED])
+    return place.layout, digest.digest()
 
 
 # What the driver says when it starts, in whatever container.

@@ -1,4 +1,4 @@
-"""Where the bytes come from: paths and standard input -> named byte streams -> lines.
+"""Where the bytes come from: files, URLs and standard input -> named byte streams -> lines.
 
 A file is what its first bytes say, never what its name says: compression and
 archives are unfolded in layers (a tar in a gzip, a zstd inside that tar) as one
@@ -12,20 +12,19 @@ to be none of ours (see ``bundles``).
 """
 
 # A path stays as the user wrote it, and pathlib would rewrite "./x".
-# ruff: noqa: PTH112, PTH114, PTH116, PTH118, PTH123, PTH206, PTH207, PTH208
+# ruff: noqa: PTH123
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
+from . import finding
 from .errors import SourceError
+from .finding import BY_NAME, NO_LOG, REPEATED, STDIN, Begin, End, Found, is_url, listed, os_fault
 from .unpack import (
     CHUNK,
     TAR_BLOCK,
@@ -39,7 +38,6 @@ from .unpack import (
     is_tar,
     is_zip,
     label,
-    printable,
     tar_members,
     zip_members,
 )
@@ -48,7 +46,7 @@ MAX_LINE = 1 << 20  # bytes of one line that are kept
 MAX_NESTING = 8  # layers of compression and archives in each other
 _SAMPLE = 8192
 
-Skipped = Counter[tuple[str, str]]  # (where, what): how many; ("bundle.tgz", "symbolic links"): 3
+Skipped = finding.Skipped
 
 _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -73,23 +71,22 @@ _FOREIGN = (  # first bytes, what it is (plural), what to do
     (b"SQLite format 3\x00", "databases", "give logscan a log as text"),
 )
 
-# Only for what is found: a file that is asked for is opened whatever its name.
-_NO_LOG = (
-    *(".bmp", ".gif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".tiff", ".webp"),
-    *(".avi", ".mov", ".mp3", ".mp4", ".webm", ".ttf", ".woff", ".woff2"),
-    *(".doc", ".docx", ".odt", ".pdf", ".pptx", ".xlsx", ".db", ".parquet", ".sqlite"),
-    *(".bin", ".class", ".deb", ".dll", ".exe", ".iso", ".jar", ".o", ".pyc", ".qcow2", ".rpm", ".so", ".wasm"),
-    *(".css", ".js", ".key", ".pem", ".pcap", ".pcapng"),
-)
 _NOT_OURS = (
     "holds nothing of csi-driver-nfs: no log of its containers, no events, no kubelet",
     "name a log itself to have it read, whosever it is",
 )
-_BY_NAME = "files that are no logs by their name"
 
 # What text may hold below 0x20: bell, backspace, tab, line feed, form feed,
 # carriage return, escape.  The rest, and DEL, are 10 % of random bytes.
 _CONTROL = bytes(sorted({*range(1, 32), 127} - {7, 8, 9, 10, 12, 13, 27}))
+
+
+class Twin(NamedTuple):
+    """What a log in kubelet's trees has in common with its copy in another of them."""
+
+    layout: str
+    key: bytes
+    place: str  # where it was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +106,7 @@ class Source:
     mtime: int | None
     chunks: Iterator[bytes]
     path: str | None = None  # of a regular file whose bytes these are, as they stand
+    twin: Twin | None = None
 
 
 @dataclass(slots=True)
@@ -220,47 +218,81 @@ def open_sources(
     Args:
         paths: "-" (standard input), files, directories (read recursively, by
             name; links to files are followed, links to directories are not),
-            and patterns (``*``, ``?``, ``[…]``, ``**``) unless a file has that
-            very name.  A file met twice, by whatever names, is read once.
+            patterns (``*``, ``?``, ``[…]``, ``**``) unless a file has that
+            very name, and URLs that fsspec knows, patterns too.  A file met
+            twice, by whatever names, is read once.
         stdin: None is ``sys.stdin.buffer``.
         skipped: counts what was passed over; see the top of this module.
 
     Yields:
         A Source, or a SourceError for what cannot be read; then goes on.
     """
-    run = _Run(stdin, Counter() if skipped is None else skipped)
-    for path in paths:
-        if path == "-":
-            yield from _open_stdin(run)
-        elif os.path.isdir(path):
-            yield from _open_found(path, _walk(path, path, run), "the directory holds no logs", run)
-        elif is_pattern(path):
-            yield from _open_found(path, _match(path, run), "no log matches this pattern", run)
+    skipped = Counter() if skipped is None else skipped
+    run, crowd = _Run(stdin, skipped), Crowd(skipped)
+    for entry in listed(paths, skipped):
+        if isinstance(entry, Found):
+            yield from crowd.admit(_read_found(entry, run))
+            crowd.left_out, run.left_out = crowd.left_out + run.left_out, 0
         else:
-            yield from _open_file(path, run)
+            yield from crowd.take(entry)
 
 
-def is_pattern(path: str) -> bool:
-    """Whether *path* is a pattern and not a file of that very name."""
-    return any(c in path for c in "*?[") and not os.path.lexists(path)
+def open_found(found: Found, skipped: Skipped) -> tuple[Iterator[Source | SourceError], Callable[[], int]]:
+    """Open one file of a list; and how many logs in it were left out as none of ours, once all has been read.
+
+    What more than one file is needed for is left to a Crowd.
+    """
+    run = _Run(None, skipped)
+    return _read_found(found, run), lambda: run.left_out
 
 
-def find(place: str, skipped: Skipped) -> Iterator[str | SourceError]:
-    """The regular files in a directory, or those that match a pattern, by name.
+class Told(Protocol):
+    """What a Crowd must know of a Source."""
+
+    @property
+    def twin(self) -> Twin | None: ...  # noqa: D102
+
+
+T = TypeVar("T", bound=Told)
+
+
+class Crowd:
+    """What is in many files together: what was read already is left out, and where there is nothing, that is told.
 
     Args:
         skipped: counts what was passed over.
     """
-    from logscan.parts import left_out
 
-    run = _Run(None, skipped)
-    for path in _match(place, run) if is_pattern(place) else _walk(place, place, run):
-        if isinstance(path, str) and path.lower().endswith(_NO_LOG):
-            skipped[place, _BY_NAME] += 1
-        elif isinstance(path, str) and (reason := left_out(path)):
-            skipped[place, reason] += 1
-        else:
-            yield path
+    def __init__(self, skipped: Skipped) -> None:
+        self.left_out = 0  # in the place that is being read, as none of ours
+        self._skipped = skipped
+        self._twins: dict[bytes, str] = {}  # layout of logs of kubelet's trees, by what copies share
+        self._met = False
+        self._repeats = 0
+
+    def admit(self, things: Iterable[T | SourceError]) -> Iterator[T | SourceError]:
+        """What is in one file, without copies of what came before."""
+        for thing in things:
+            twin = None if isinstance(thing, SourceError) else thing.twin
+            if twin is not None and self._twins.setdefault(twin.key, twin.layout) != twin.layout:
+                self._skipped[twin.place, REPEATED] += 1
+                self._repeats += 1
+                continue
+            self._met = True
+            yield thing
+
+    def take(self, entry: SourceError | Begin | End) -> Iterator[SourceError]:
+        """What is between the files of a list."""
+        if isinstance(entry, SourceError):
+            self._met = True
+            yield entry
+        elif isinstance(entry, Begin):
+            self._met, self._repeats, self.left_out = False, 0, 0
+        elif not self._met and self.left_out:
+            yield SourceError(entry.place, *_NOT_OURS)
+        elif not (self._met or self._repeats or entry.repeats):
+            help_ = "check the path; hidden files, images and other binary files are passed over"
+            yield SourceError(entry.place, entry.problem, help_)
 
 
 def is_plain(head: bytes) -> bool:
@@ -273,17 +305,28 @@ def is_plain(head: bytes) -> bool:
 class _Run:
     stdin: BinaryIO | None
     skipped: Skipped
-    seen: set[tuple[int, int]] = field(default_factory=set)  # (device, inode) of files read
-    repeats: int = 0
     left_out: int = 0  # of bundles, as none of ours
-    twins: dict[tuple[object, ...], str] = field(default_factory=dict)  # logs of kubelet's trees, by what copies share
     stdin_read: bool = False
 
 
-# ---------------------------------------------------------------- finding
+# ---------------------------------------------------------------- reading
 
 
-def _open_stdin(run: _Run) -> Iterator[Source | SourceError]:
+def _read_found(found: Found, run: _Run) -> Iterator[Source | SourceError]:
+    """What is in one file."""
+    meter = Meter()
+    item = _Item(found.name, found.mtime, found.place, meter, run)
+    if found.path == STDIN:
+        yield from _read_stdin(item)
+    elif is_url(found.path):
+        yield from _unfold(item, _read_url(found.path, meter))
+    else:
+        chunks = _read_file(found.path, found.name, meter)
+        yield from _unfold(item, chunks, found.path if found.regular else None)
+
+
+def _read_stdin(item: _Item) -> Iterator[Source | SourceError]:
+    run = item.run
     if run.stdin_read:
         yield SourceError("-", "standard input was read already", 'give "-" only once')
         return
@@ -295,110 +338,17 @@ def _open_stdin(run: _Run) -> Iterator[Source | SourceError]:
             yield SourceError("-", "standard input is closed", "pipe a log in or name a file")
             return
         run.stdin = sys.stdin.buffer
-    meter = Meter()
     # read1 returns what is there: a slow writer's lines are not held back.
     read = getattr(run.stdin, "read1", run.stdin.read)
-    yield from _unfold(_Item("-", None, "", meter, run), _read(read, "-", meter))
+    yield from _unfold(item, _read(read, "-", item.meter))
 
 
-def _open_found(
-    place: str, found: Iterable[str | SourceError], problem: str, run: _Run
-) -> Iterator[Source | SourceError]:
-    met = False
-    repeats, left_out = run.repeats, run.left_out
-    for path in found:
-        things = [path] if isinstance(path, SourceError) else _open_file(path, run, place)
-        for thing in things:
-            met = True
-            yield thing
-    if not met and run.left_out > left_out:
-        yield SourceError(place, *_NOT_OURS)
-    elif not met and run.repeats == repeats:
-        yield SourceError(place, problem, "check the path; hidden files, images and other binary files are passed over")
+def _read_url(url: str, meter: Meter) -> Iterator[bytes]:
+    from logscan import remote
 
-
-def _walk(root: str, place: str, run: _Run) -> Iterator[str | SourceError]:
-    """List the regular files below *root* by name.  A stack, for trees can be deeper than Python's."""
-    from logscan.bundles import order
-
-    stack = [root]
-    while stack:
-        path = stack.pop()
-        linked = os.path.islink(path)
-        try:
-            mode = os.stat(path).st_mode
-            if stat.S_ISREG(mode):
-                yield path
-            elif not stat.S_ISDIR(mode):
-                run.skipped[place, "pipes, sockets and devices"] += 1
-            elif linked and path != root:
-                run.skipped[place, "links to directories"] += 1
-            else:
-                names = sorted(os.listdir(path), key=order, reverse=True)
-                shown = [name for name in names if not name.startswith(".")]
-                if len(shown) < len(names):
-                    run.skipped[place, "hidden files"] += len(names) - len(shown)
-                stack.extend(os.path.join(path, name) for name in shown)
-        except OSError as error:
-            if linked and error.errno in {errno.ENOENT, errno.ELOOP}:
-                run.skipped[place, "links to nothing"] += 1
-            else:
-                yield os_fault(path, error)
-
-
-def _match(pattern: str, run: _Run) -> Iterator[str | SourceError]:
-    """Expand *pattern*; ``**`` by our own walk, since glob's follows links round and round."""
-    from fnmatch import fnmatchcase
-    from glob import glob, has_magic
-
-    parts = pattern.split("/")
-    if "**" not in parts:
-        for path in sorted(glob(pattern)):
-            yield from _walk(path, pattern, run)
-        return
-
-    def matches(names: list[str], wanted: list[str]) -> bool:
-        if not wanted:
-            return not names
-        if wanted[0] == "**":
-            return matches(names, wanted[1:]) or (bool(names) and matches(names[1:], wanted))
-        return bool(names) and fnmatchcase(names[0], wanted[0]) and matches(names[1:], wanted[1:])
-
-    fixed = next(index for index, part in enumerate(parts) if has_magic(part))
-    base = "/".join(parts[:fixed]) or ("/" if fixed else ".")
-    if not os.path.isdir(base):
-        return
-    for entry in _walk(base, pattern, run):
-        if isinstance(entry, SourceError):
-            yield entry
-        elif matches(os.path.relpath(entry, base).split(os.sep), parts[fixed:]):
-            yield entry if fixed else os.path.relpath(entry, base)
-
-
-def _open_file(path: str, run: _Run, found: str = "") -> Iterator[Source | SourceError]:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError) as error:
-        yield os_fault(path, error)
-        return
-    if stat.S_ISBLK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
-        yield SourceError(printable(path), "is a device or a socket", "give a file, a directory or a pipe")
-        return
-    regular = stat.S_ISREG(status.st_mode)
-    if regular:
-        if found and path.lower().endswith(_NO_LOG):
-            run.skipped[found, _BY_NAME] += 1
-            return
-        key = (status.st_dev, status.st_ino)
-        if key in run.seen:
-            run.repeats += 1
-            run.skipped[found or printable(path), "files that were read already"] += 1
-            return
-        run.seen.add(key)
-    name = printable(path)
-    meter = Meter()
-    item = _Item(name, status.st_mtime_ns // 1000 if regular else None, found, meter, run)
-    yield from _unfold(item, _read_file(path, name, meter), path if regular else None)
+    for chunk in remote.chunks(url):
+        meter.raw += len(chunk)
+        yield chunk
 
 
 def _read_file(path: str, place: str, meter: Meter) -> Iterator[bytes]:
@@ -422,17 +372,6 @@ def _read(read: Callable[[int], bytes | None], place: str, meter: Meter) -> Iter
         yield chunk
 
 
-def os_fault(path: str, error: OSError | ValueError) -> SourceError:
-    """What the system says of a path, in our words."""
-    if isinstance(error, FileNotFoundError):
-        problem = "the link points to nothing" if os.path.islink(path) else "no such file or directory"
-        return SourceError(printable(path), problem, "check the path; a directory or a pattern in quotes works too")
-    if isinstance(error, PermissionError):
-        return SourceError(printable(path), "permission denied", "run as a user who may read it, or copy it")
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return SourceError(printable(path), f"cannot be read: {reason}", "check the path and the disk")
-
-
 # ---------------------------------------------------------------- unfolding
 
 
@@ -454,6 +393,7 @@ class _Item:
 
 def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> Iterator[Source | SourceError]:
     """Take layers off until text is left.  *path* is of a regular file: zip must seek."""
+    twin = None
     try:
         head, chunks, packed = _unpacked(item, chunks)
         members = None
@@ -471,10 +411,8 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
                 item.run.skipped[item.found, reason] += 1
                 item.run.left_out += 1
                 return
-            if (twin := bundles.twin(item.name, head)) and item.run.twins.setdefault(twin[1], twin[0]) != twin[0]:
-                item.run.skipped[item.found, "files that were read already"] += 1
-                item.run.repeats += 1
-                return
+            found = bundles.twin(item.name, head)
+            twin = Twin(*found, item.found) if found else None
             members = parts.dump_members(chunks) if is_dump else None
         if members is not None:
             yield from _archive(item, members)
@@ -487,7 +425,7 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
         return
     foreign = _foreign(head)
     if foreign is None:
-        yield Source(item.name, item.mtime, chunks, path if not packed and bom is None else None)
+        yield Source(item.name, item.mtime, chunks, path if not packed and bom is None else None, twin)
     elif item.found:
         item.run.skipped[item.found, foreign[0]] += 1
     else:
@@ -581,8 +519,8 @@ def _archive(item: _Item, members: Iterator[Member | SourceError]) -> Iterator[S
         name, mtime, chunks = member
         if any(part.startswith(".") for part in name.split("/") if part not in {".", ".."}):
             item.run.skipped[item.name, "hidden files"] += 1
-        elif name.lower().endswith(_NO_LOG):
-            item.run.skipped[item.name, _BY_NAME] += 1
+        elif name.lower().endswith(NO_LOG):
+            item.run.skipped[item.name, BY_NAME] += 1
         else:
             inner = _Item(label(item.name, name), mtime, item.name, item.meter, item.run, item.depth + 1)
             for thing in _unfold(inner, chunks):

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from logscan import sources
+from logscan import finding, sources
 from logscan.errors import SourceError
 from logscan.unpack import printable
 
@@ -70,7 +70,8 @@ class Tail:
         self, paths: Sequence[str], stdin: BinaryIO | None = None, skipped: sources.Skipped | None = None
     ) -> None:
         self._stdin = stdin if STDIN in paths else None
-        self._places = [path for path in dict.fromkeys(paths) if path != STDIN]
+        named = [path for path in dict.fromkeys(paths) if path != STDIN]
+        self._places = [path for path in named if not finding.is_url(path)]
         self._skipped = sources.Skipped() if skipped is None else skipped
         self._files: dict[str, _File] = {}
         self._heads: OrderedDict[bytes, None] = OrderedDict()
@@ -78,7 +79,8 @@ class Tail:
         self._looked = float("-inf")
         self._polled = float("-inf")
         self._first = True
-        self.unfollowed: list[str] = []  # packed or no plain text: to be read once
+        # Packed, no plain text, or the object of a store, which never grows: to be read once.
+        self.unfollowed = [path for path in named if finding.is_url(path)]
         self.crowded = 0  # files that were too many
         self._look()
 
@@ -124,7 +126,7 @@ class Tail:
             data = os.read(self._stdin.fileno(), CHUNK)
         except OSError as error:
             self._stdin = None
-            return Piece(STDIN, error=sources.os_fault(STDIN, error))
+            return Piece(STDIN, error=finding.os_fault(STDIN, error))
         if not data:
             self._stdin = None
         return Piece(STDIN, data)
@@ -135,11 +137,11 @@ class Tail:
         """Find the files of all places; those that came since the last look, too."""
         self._looked = time.monotonic()
         for place in self._places:
-            if not os.path.isdir(place) and not sources.is_pattern(place):  # noqa: PTH112
+            if not os.path.isdir(place) and not finding.is_pattern(place):  # noqa: PTH112
                 if place not in self._files and place not in self._passed:
                     self._files[place] = _File(place, asked=True)
                 continue
-            for path in sources.find(place, self._skipped if self._first else sources.Skipped()):
+            for path in finding.find(place, self._skipped if self._first else sources.Skipped()):
                 if isinstance(path, str) and path not in self._files and path not in self._passed:
                     self._take(path)
         self._first = False
@@ -198,7 +200,7 @@ class Tail:
                 yield Piece(name, data)
         except OSError as error:
             self._drop(one)
-            yield Piece(name, error=sources.os_fault(one.path, error))
+            yield Piece(name, error=finding.os_fault(one.path, error))
 
     @staticmethod
     def _cut(one: _File, name: str) -> Iterator[Piece]:

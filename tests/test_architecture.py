@@ -40,7 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     # bytes to lines to records
     "unpack": {"model", "errors"},
-    "sources": {"model", "errors", "bundles", "parts", "unpack"},
+    "remote": {"errors", "unpack"},
+    "finding": {"bundles", "errors", "parts", "remote", "unpack"},
+    "sources": {"model", "errors", "bundles", "finding", "parts", "remote", "unpack"},
     "stamps": {"model"},
     "shippers": {"model", "stamps"},
     "bundles": {"shippers"},
@@ -97,7 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "account": {"csi", "model", "sources"},
     "scan": BELOW_SCAN | {"account"},
     # a log that goes on
-    "tail": {"errors", "sources", "unpack"},
+    "tail": {"errors", "finding", "sources", "unpack"},
     "peek": {"match", "model", "passing", "reading", "rules", "scan"},
     "ledger": {"model"},
     "follow": {"model", "ledger", "peek", "reading", "scan", "sources", "tail"},
@@ -157,7 +159,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
     },
     "commands.predict": {"commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
-    "commands.trace": {"commands.inputs", "edge", "errors", "rules", "scan", "terminal", "timeline", "times"},
+    "commands.trace": {"commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
     # It imports commands when they are called for, see test_commands_are_imported_when_they_are_called_for.
     "cli": {"commands.kubectl", "edge", "errors"},
 }  # fmt: skip
@@ -169,7 +171,8 @@ HOMES: dict[str, set[str]] = {
     "regex": {"match", "rules", "rulebook.rulefile", "rulebook.rulereader", "rulebook.whynot"},
     "ahocorasick_rs": {"match", "narrow"},
     "numpy": {"heads", "narrow"},
-    "zstandard": {"sources", "unpack"},
+    "zstandard": {"unpack"},
+    "fsspec": {"remote"},
     "pyarrow": {"columns"},
     "pandas": {"columns"},
 }

@@ -63,7 +63,7 @@ def trace(
     from logscan import terminal
     from logscan.times import zone_and_reference
 
-    if wanted is None and words and words[0] != "-" and not os.path.exists(words[0]) and not set("*?[") & set(words[0]):  # noqa: PTH110 - Path.exists raises for a name that is too long
+    if wanted is None and words and not _is_input(words[0]):
         wanted, words = words[0], words[1:]
     minutes, latest = zone_and_reference(tz, reference)
     (target,) = terminal.targets([output], format_, words)
@@ -84,6 +84,14 @@ def trace(
     chosen = _one_volume(scanner, wanted) if wanted is not None else None
     terminal.write(scanner.trace(report, chosen), target, width=width, color=color)
     ctx.exit(status_of(report, "never"))
+
+
+def _is_input(word: str) -> bool:
+    """Whether a word is of FILES, and not the volume's name."""
+    from logscan.finding import is_url
+
+    # Path.exists raises for a name that is too long.
+    return word == "-" or os.path.exists(word) or bool(set("*?[") & set(word)) or is_url(word)  # noqa: PTH110
 
 
 def _one_volume(scanner: Scanner, wanted: str) -> str:
