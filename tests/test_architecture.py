@@ -121,6 +121,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.github": {"model", "report.safe", "report.words"},
     "report.gitlab": {"model", "report.identity", "report.json_v1", "report.safe", "report.words"},
     "report.markdown": {"model", "report.mdtext", "report.words"},
+    "report.html.dom": {"report.safe"},
+    "report.html.cards": {"model", "report.html.dom", "report.words"},
+    "report.html.rest": {"model", "report.html.cards", "report.html.dom", "report.words"},
+    "report.html": {"model", "report.html.cards", "report.html.dom", "report.html.rest", "report.words"},
     "report.trace_v1": {"model", "report.json_v1"},
     "report": {"model", "report.text", "report.json_v1", "report.trace", "report.trace_v1"},
     # tools for who writes rules

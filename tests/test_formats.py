@@ -8,17 +8,21 @@ import itertools
 import json
 import re
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import html5lib
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml
-from lxml import etree
+from lxml import etree, html
 from markdown_it import MarkdownIt
 
 from logscan import rules, scan, sources
@@ -83,11 +87,17 @@ def of_ndjson(output: str) -> list[str]:
     return [one["category"] for one in lines if one["type"] == "diagnosis"]
 
 
+def of_html(output: str) -> list[str]:
+    found = html.document_fromstring(output).xpath("//*[self::article or self::tr][@data-category]")
+    return [one.get("data-category") for one in found]
+
+
 NAMES: dict[str, Callable[[str], list[str]]] = {
     "text": of_text,
     "json": lambda output: [one["category"] for one in json.loads(output)["diagnoses"]],
     "ndjson": of_ndjson,
     "markdown": of_markdown,
+    "html": of_html,
     "csv": lambda output: [row["category"] for row in csv.DictReader(io.StringIO(output))],
     "sarif": of_sarif,
     "junit": of_junit,
@@ -97,7 +107,7 @@ NAMES: dict[str, Callable[[str], list[str]]] = {
 
 
 def test_every_format_is_held_to_it():
-    assert set(NAMES) | {"html", "issue"} >= set(WRITERS)
+    assert set(NAMES) | {"issue"} >= set(WRITERS)
 
 
 @pytest.mark.parametrize("format_", NAMES)
@@ -221,11 +231,48 @@ def check_text(output: str) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", output)
 
 
+# What a page of ours is made of; nothing that loads, runs or sends.
+HTML_TAGS = {
+    "html", "head", "meta", "title", "style", "body", "a", "header", "div", "p", "nav", "main", "section", "h1", "h2", "h3", "h4", "span",
+    "dl", "dt", "dd", "ol", "ul", "li", "article", "code", "pre", "button", "figure", "figcaption", "table", "caption", "thead", "tbody", "tr",
+    "th", "td", "details", "summary", "form", "label", "input", "fieldset", "legend", "select", "option", "output", "footer", "script",
+}  # fmt: skip
+HTML_ATTRIBUTES = {
+    "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "rel", "hidden", "type", "tabindex", "scope", "role", "value", "checked",
+    "autocomplete", "spellcheck", "aria-hidden", "aria-label", "aria-labelledby", "aria-live", "data-n", "data-severity", "data-category",
+    "data-component",
+}  # fmt: skip
+
+
+def check_html(output: str) -> None:
+    tree = html5lib.HTMLParser(html5lib.treebuilders.getTreeBuilder("lxml"), strict=True).parse(output).getroot()
+    ids = []
+    for one in tree.iter(etree.Element):
+        tag = etree.QName(one).localname
+        assert tag in HTML_TAGS, tag
+        assert {str(name) for name in one.attrib} <= HTML_ATTRIBUTES, one.attrib
+        ids += [one.get("id")] * ("id" in one.attrib)
+        href = one.get("href", "#")
+        assert re.fullmatch(r"#[\w-]+|#|https://[\w.~/?#=&%+:,-]+", href), href
+    assert len(set(ids)) == len(ids)
+    bodies = tree.xpath("//h:script/text()", namespaces={"h": "http://www.w3.org/1999/xhtml"})
+    assert len(bodies) == output.count("<script") == output.count("</script")
+    styles = tree.xpath("//h:style/text()", namespaces={"h": "http://www.w3.org/1999/xhtml"})
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', output)
+    assert policy
+    allowed = [b64encode(sha256(one.encode()).digest()).decode() for one in (bodies[-1], *styles)]
+    assert unescape(policy[1]) == (
+        f"default-src 'none'; script-src 'sha256-{allowed[0]}'; style-src 'sha256-{allowed[1]}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
 CHECKS: dict[str, Callable[[str], None]] = {
     "text": check_text,
     "json": check_json,
     "ndjson": check_ndjson,
     "markdown": check_markdown,
+    "html": check_html,
     "csv": check_csv,
     "sarif": check_sarif,
     "junit": check_junit,
@@ -289,7 +336,7 @@ def test_a_line_of_a_megabyte_does_not_fill_the_report(full, format_):
         assert len(output) < 100_000
 
 
-@pytest.mark.parametrize("format_", sorted(CHECKS.keys() - {"json", "ndjson", "csv", "sarif", "gitlab"}))
+@pytest.mark.parametrize("format_", sorted(CHECKS.keys() - {"json", "ndjson", "html", "csv", "sarif", "gitlab"}))
 def test_what_people_read_stays_short_with_a_thousand_diagnoses(full, format_):
     report = replace(full, diagnoses=full.diagnoses * 500)
 
