@@ -23,12 +23,15 @@ from logscan.errors import LogscanError, RulesError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 
 MAX_FAULTS = 20  # of rule files, before a run: what came first must stay on the screen
 
 DEFAULT = "diagnose"
 # Where each command is: module below logscan, and its name there.
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "completion": ("commands.completion", "completion"),
     "convert": ("commands.convert", "convert"),
     "diagnose": ("commands.diagnose", "diagnose"),
     "kubectl": ("commands.kubectl", "kubectl"),
@@ -66,6 +69,10 @@ def run(arguments: Sequence[str], command: click.Command | None = None, name: st
         name: as its user calls it.
     """
     try:
+        if "_LOGSCAN_COMPLETE" in os.environ:
+            from logscan.commands import completion
+
+            completion.register()
         status = (command or cli).main(list(arguments), prog_name=name, standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -134,9 +141,20 @@ class _Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # Decided before the group parses options: it would eat the "--" of `logscan -- -odd.log`.
+        if not args and ctx.resilient_parsing:
+            return super().parse_args(ctx, args)  # a shell asks what may come first
         if not args or args[0] not in {*self.list_commands(ctx), "--help", "-h", "--version"}:
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Commands, and what may follow the one that need not be named: its options, and files."""
+        found = super().shell_complete(ctx, incomplete)
+        command = self.get_command(ctx, DEFAULT)
+        if not incomplete.startswith("-") or command is None:
+            return found
+        its = command.shell_complete(click.Context(command, ctx, resilient_parsing=True), incomplete)
+        return found + [one for one in its if one.value not in {other.value for other in found}]
 
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

@@ -159,13 +159,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "terminal": {"model", "errors", "report"},
     "times": {"model", "errors"},
     "commands.inputs": {"edge", "errors", "scan", "sources", "terminal"},
+    "commands.completion": {"terminal"},
+    "commands.manpages": {""},
     "commands.diagnose": {
         "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
     },
     "commands.predict": {"commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
     "commands.trace": {"commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
     # It imports commands when they are called for, see test_commands_are_imported_when_they_are_called_for.
-    "cli": {"commands.kubectl", "edge", "errors"},
+    "cli": {"commands.completion", "commands.kubectl", "edge", "errors"},
 }  # fmt: skip
 
 # Each dependency has one home.
