@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "completion": ("commands.completion", "completion"),
     "convert": ("commands.convert", "convert"),
     "diagnose": ("commands.diagnose", "diagnose"),
+    "doctor": ("commands.doctor", "doctor"),
     "kubectl": ("commands.kubectl", "kubectl"),
     "predict": ("commands.predict", "predict"),
     "rules": ("rulescli", "rules_group"),

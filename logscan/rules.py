@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from logscan.rulebook.rulereader import Fault, RuleFile
 
 __all__ = [
-    "CATEGORIES", "FIELDS", "PACK", "TEMPLATE_NAMES", "FieldInfo", "RuleSet", "builtin_directory", "explain", "lint",
+    "CATEGORIES", "FIELDS", "PACK", "TEMPLATE_NAMES", "FieldInfo", "RuleSet", "builtin_directory", "explain", "is_packed", "lint",
     "load", "load_directory", "parse", "schema", "write_pack",
 ]  # fmt: skip
 
@@ -53,6 +53,11 @@ def builtin_directory() -> Path:
     """Where the built-in rules are: in the package of a wheel, beside it in a checkout."""
     shipped = _HERE / "_rules"
     return shipped if shipped.is_dir() else _HERE.parent / "rules"
+
+
+def is_packed() -> bool:
+    """Whether the built-in rules are read from the pack, which must be of the very files that are there."""
+    return _read_pack(PACK, builtin_directory()) is not None
 
 
 def load(user_dirs: Sequence[Path] = (), *, tests: bool = False) -> RuleSet:

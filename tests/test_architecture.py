@@ -151,6 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.area": {"model", "ledger", "report.happenings", "report.page", "report.safe", "report.words"},
     "report.metrics": {"model"},
     "commands": set(),
+    "doctor": {"", "rules", "scan", "sources"},
     "commands.figures": {"errors", "model", "report.metrics", "terminal"},
     "commands.follow": {
         "commands.figures", "edge", "errors", "follow", "model", "report", "report.area", "report.happenings", "scan", "tail", "terminal",
@@ -160,6 +161,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "times": {"model", "errors"},
     "commands.inputs": {"edge", "errors", "scan", "sources", "terminal"},
     "commands.completion": {"terminal"},
+    "commands.doctor": {"", "doctor", "edge", "report.table", "terminal"},
     "commands.manpages": {""},
     "commands.diagnose": {
         "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
