@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "kubectl": ("commands.kubectl", "kubectl"),
     "predict": ("commands.predict", "predict"),
     "rules": ("rulescli", "rules_group"),
+    "table": ("commands.table", "table"),
     "trace": ("commands.trace", "trace"),
 }
 

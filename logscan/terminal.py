@@ -155,14 +155,27 @@ def save(place: str, put: Callable[[TextIO], object]) -> None:
     Raises:
         LogscanError: it cannot be written.
     """
+
+    def fill(part: Path) -> None:
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            put(file)
+
+    replace_by(place, fill)
+
+
+def replace_by(place: str, fill: Callable[[Path], object]) -> None:
+    """Let *fill* write a file under another name, and give it its own when it is complete.
+
+    Raises:
+        LogscanError: it cannot be written.
+    """
     path = Path(os.path.realpath(place))
     # A device or a pipe must be written, not replaced.
     direct = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - Path's raise if access is denied
     part = path if direct else path.with_name(f".logscan-{os.getpid()}.part")
     try:
         try:
-            with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-                put(file)
+            fill(part)
             if not direct:
                 if path.exists():
                     part.chmod(path.stat().st_mode & 0o7777)

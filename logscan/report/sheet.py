@@ -31,7 +31,7 @@ def write(report: Report, out: TextIO) -> None:
     rows = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     rows.writerow(COLUMNS)
     for name, one in zip(fingerprints(report.diagnoses), report.diagnoses, strict=True):
-        rows.writerow([_cell(text) for text in (name, *_row(one))])
+        rows.writerow([cell(text) for text in (name, *_row(one))])
 
 
 def _row(one: Diagnosis) -> Sequence[str]:
@@ -65,7 +65,8 @@ def _all(names: Sequence[str]) -> str:
     return " ".join(dict.fromkeys(filter(None, names)))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """*text* as a spreadsheet shows it and runs no part of it."""
     text = visible(text)
     if len(text) > MAX_CELL:
         text = f"{text[:MAX_CELL]} [... {len(text) - MAX_CELL:,} more characters]"

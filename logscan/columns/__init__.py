@@ -1,0 +1,119 @@
+"""Logs as Arrow tables: records, calls and findings, for pandas, Polars, DuckDB or a file.
+
+The only room that knows pyarrow and pandas.  The engine is that of every other command; here is
+only what becomes of what it tells.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from logscan import rules as rulebook
+from logscan import scan
+from logscan.columns.rows import Rows
+from logscan.columns.schemas import manual, schema
+from logscan.errors import SourceError
+from logscan.sources import Source, open_sources
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Tabler", "manual", "open_batches", "read", "schema", "to_pandas"]
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+class Tabler:
+    """Reads inputs into batches of one table.
+
+    Args:
+        what: "records", "calls" or "findings".
+        rules: what findings are made with.
+        options: see scan.Options.
+
+    Raises:
+        LogscanError: there is no such table.
+    """
+
+    def __init__(self, what: str, rules: rulebook.RuleSet, options: scan.Options) -> None:
+        from dataclasses import replace
+
+        self._rows = Rows(what, rules.by_id)
+        self.schema = self._rows.schema
+        self.scanner = scan.Scanner(rules, replace(options, narrow=False))
+        self.scanner.listener = self._rows
+
+    def batches(self, sources: Iterable[Source | SourceError]) -> Iterator[pa.RecordBatch]:
+        """The rows of all *sources*, in constant memory; what cannot be read is in ``scanner.errors()``."""
+        for source in sources:
+            for _ in self.scanner.steps(source):
+                yield from self._rows.take()
+        self.scanner.close()
+        yield from self._rows.take(rest=True)
+
+
+def open_batches(
+    paths: Paths,
+    what: str = "records",
+    *,
+    rules: Sequence[str | os.PathLike[str]] = (),
+    year: int | None = None,
+    zone: int = 0,
+    reference: int | None = None,
+    jobs: int | None = None,
+    on_error: Callable[[SourceError], None] | None = None,
+) -> pa.RecordBatchReader:
+    """Read logs as batches of a table whose schema is ``schema(what)``, in constant memory.
+
+    Each batch has dictionaries of its own.
+
+    Args:
+        paths: files, directories, patterns, archives, or "-" for standard input.
+        what: "records", "calls" or "findings".
+        rules: directories with more rules.
+        year: of klog's stamps, which have none; default: what the log, its name or its age tell.
+        zone: minutes east of UTC of whoever wrote them.
+        reference: µs since the epoch, the latest time that the logs can have.
+        jobs: processes for large files; None: one per core.
+        on_error: gets what could not be read; the rest is read all the same.
+
+    Raises:
+        LogscanError: there is no such table, or a rule is broken.
+        SourceError: while batches are read, after the last one: an input could not be read, and there is no *on_error*.
+    """
+    options = scan.Options(year=year, zone=zone, reference=reference, jobs=jobs)
+    tabler = Tabler(what, rulebook.load([Path(path) for path in rules]), options)
+    names = [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from tabler.batches(open_sources(names, skipped=tabler.scanner.skipped))
+        for error in tabler.scanner.errors():
+            if on_error is None:
+                raise error
+            on_error(error)
+
+    return pa.RecordBatchReader.from_batches(tabler.schema, batches())
+
+
+def read(paths: Paths, what: str = "records", **options: Any) -> pa.Table:
+    """Read logs as one table whose schema is ``schema(what)``; arguments and errors are those of ``open_batches``."""
+    with open_batches(paths, what, **options) as batches:
+        return batches.read_all().unify_dictionaries()
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """*table* as a DataFrame: dictionaries become categories, and every other column has an Arrow-backed dtype.
+
+    So integers with gaps stay integers, times keep their µs and their zone, and texts are not copied.
+    """
+    import pandas as pd
+
+    def mapper(kind: pa.DataType) -> Any:
+        return None if pa.types.is_dictionary(kind) else pd.ArrowDtype(kind)
+
+    return table.to_pandas(types_mapper=mapper)

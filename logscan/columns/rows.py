@@ -1,0 +1,159 @@
+"""Rows for what the one engine tells, record by record and call by call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+
+from logscan.account import component_of
+from logscan.columns.schemas import TABLES, schema
+from logscan.columns.subject import NOBODY, Chooser, Subject, category_of, code_in, of_record, of_volume
+from logscan.model import Call, Finding, Origin, Record, Rule
+from logscan.quiet import Run
+
+MAX_ROWS = 16_384  # of a batch
+MAX_TEXT = 8 << 20  # characters of long texts in a batch
+_BIGGEST = (1 << 63) - 1
+
+_SEVERITY = ("info", "warning", "error", "fatal")
+_ANNOUNCED = "GRPC call: "
+
+
+class Rows:
+    """Collects rows of one table; a Listener of the Scanner that hears one kind of thing.
+
+    Args:
+        what: a key of TABLES.
+        by_id: all rules.
+    """
+
+    def __init__(self, what: str, by_id: Mapping[str, Rule]) -> None:
+        self.schema = schema(what)
+        self._what = what
+        self._width = len(TABLES[what])
+        self._chooser = Chooser(by_id)
+        self._rows: list[tuple[Any, ...]] = []
+        self._text = 0  # characters of long texts in the rows
+        self._ready: list[pa.RecordBatch] = []
+        self._call: Call | None = None  # the latest whose subject was asked for, and that
+        self._subject: Subject = NOBODY
+
+    # ------------------------------------------------------------ what the Scanner tells
+
+    def record(self, record: Record, number: int, findings: Sequence[Finding], call: Call | None) -> None:
+        """Take a record."""
+        if self._what == "calls" or (self._what == "findings" and not findings):
+            return
+        # An error that may be any of several calls' end is nobody's yet.
+        if call is not None and call.request is None and call.candidates > 1:
+            call = None
+        if self._what == "records":
+            self._add(self._record(record, number, findings, call), len(record.message))
+            return
+        subject, code = self._about(record, call), code_in(record.message)
+        for finding in findings:
+            captures = json.dumps(finding.captures, ensure_ascii=False) if finding.captures else None
+            self._add(_finding(record, number, finding, call, subject, code, captures), len(captures or ""))
+
+    def run(self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin) -> None:
+        """Nothing is passed over where every record is wanted."""
+        raise NotImplementedError
+
+    def ended(self, call: Call, role: str, node: str) -> None:
+        """Take a call."""
+        if self._what == "calls":
+            self._add(_call(call, role, node), len(call.message))
+
+    # ------------------------------------------------------------ rows and batches
+
+    def _add(self, row: tuple[Any, ...], size: int) -> None:
+        self._rows.append(row)
+        self._text += size
+        if len(self._rows) >= MAX_ROWS or self._text >= MAX_TEXT:
+            self._close()
+
+    def _close(self) -> None:
+        if self._rows:
+            rows, self._rows, self._text = self._rows, [], 0
+            columns = [_array(list(map(itemgetter(n), rows)), self.schema.field(n).type) for n in range(self._width)]
+            self._ready.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
+
+    def take(self, *, rest: bool = False) -> list[pa.RecordBatch]:
+        """The batches that are full; *rest*: also what there is beside them."""
+        if rest:
+            self._close()
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _about(self, record: Record, call: Call | None) -> Subject:
+        if call is None or call.request is None:
+            return of_record(record, call)
+        if call is not self._call:
+            self._call, self._subject = call, of_record(record, call)
+        return self._subject
+
+    def _record(self, record: Record, number: int, findings: Sequence[Finding], call: Call | None) -> tuple[Any, ...]:
+        origin, message = record.origin, record.message
+        method: str | None = None
+        if call is not None:
+            method = call.method or None
+        elif message.startswith(_ANNOUNCED):
+            method = announced(message)
+        return (
+            origin.input, number, record.line, record.end_line, record.offset, origin.carrier, record.kind,
+            origin.namespace or None, origin.pod or None, origin.container or None, origin.node or None,
+            component_of(record) or None, record.time, record.time_source,
+            None if record.severity is None else _SEVERITY[record.severity],
+            record.pid if 0 < record.pid <= _BIGGEST else None, record.file or None, record.source_line or None, message,
+            None if call is None else call.number, method,
+            *self._about(record, call), code_in(message),
+            *self._chooser.of([finding.rule.id for finding in findings] if findings else ()),
+        )  # fmt: skip
+
+
+def announced(message: str) -> str | None:
+    """The method that a ``GRPC call`` line names."""
+    return message.rpartition("/")[2].strip() or None
+
+
+def _finding(
+    record: Record,
+    number: int,
+    finding: Finding,
+    call: Call | None,
+    subject: Subject,
+    code: str | None,
+    captures: str | None,
+) -> tuple[Any, ...]:
+    rule, origin = finding.rule, record.origin
+    return (
+        origin.input, number, record.line, record.end_line, record.time, rule.id, rule.title, _SEVERITY[rule.severity],
+        category_of(rule), component_of(record) or None, origin.pod or None, origin.node or None,
+        None if call is None else call.number, (call.method or None) if call is not None else None, *subject, code, captures,
+    )  # fmt: skip
+
+
+def _call(call: Call, role: str, node: str) -> tuple[Any, ...]:
+    failed = call.outcome == "failed"
+    took = None if call.start is None or call.end is None else call.end - call.start
+    return (
+        call.number, call.origin.input, call.line, call.method or None, *of_volume(call.volume), role or None,
+        node or call.origin.node or None, call.origin.pod or None, call.attempt, call.outcome, call.hung, call.start, call.end, took,
+        (call.code or None) if failed else None, (call.message or None) if failed else None, call.target or None,
+        call.source or None, call.options, call.step or None, call.candidates,
+    )  # fmt: skip
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array[Any]:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:  # half of a surrogate pair, out of somebody's JSON
+        return pa.array([_whole(value) if isinstance(value, str) else value for value in values], kind)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
