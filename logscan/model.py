@@ -281,6 +281,9 @@ class InputSummary:
     pods: tuple[str, ...] = ()  # "namespace/pod/container" of those who speak in it, where they tell
 
 
+# Framings of what is given beside logs: it decides between causes and holds no records.
+BESIDE = frozenset({"exports", "exportfs-v", "exportfs-s", "etab", "showmount", "proc", "manifest", "pods", "host"})
+
 # no-requests: the driver's log, but not one request (-v is below 2, or it is an excerpt).  starts-late: it
 # has requests, but not that of a call that failed.
 HINTS = ("no-requests", "starts-late")
@@ -352,6 +355,7 @@ class Diagnosis:
     fixed_in: str | None = None
     references: tuple[str, ...] = ()
     mount: MountTried | None = None  # None: the log does not name server and path
+    baseline: str | None = None  # "new" | "known": whether the baseline has it; None: there was none
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +410,23 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """What ``logscan check`` was asked to hold the report against."""
+
+    wanted: str  # "--fail-on error", "--expect create-mkdir-rofs"
+    met: bool
+    text: str  # why it is met or not, one clause
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of ``logscan check``."""
+
+    passed: bool  # all requirements are met
+    requirements: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a writer may know."""
 
@@ -418,11 +439,14 @@ class Report:
     calls: CallsSummary = CallsSummary()
     counts: Counts = Counts()
     collect_next: tuple[CollectNext, ...] = ()
-    suppressed: tuple[Mapping[str, Any], ...] = ()
+    suppressed: tuple[
+        Mapping[str, Any], ...
+    ] = ()  # texts: id, reason, category, kind (severity | ignore), until, place
     truncated: Mapping[str, int] | None = None  # what a cap dropped, by kind
     errors: tuple[str, ...] = ()  # inputs that could not be read: "place: problem"
     interrupted: bool = False  # Ctrl-C: the input was not read to its end
     rules: tuple[str, ...] = ()  # ids of those that the input was held against, by id
+    check: Check | None = None  # None: nothing was asked to be checked
 
 
 # ---------------------------------------------------------------- the trace

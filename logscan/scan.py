@@ -378,7 +378,7 @@ class Scanner:
         )  # fmt: skip
         report = Report(
             version=__version__,
-            verdict=_verdict(verdicts.diagnoses, self._told(inputs), unrecognised),
+            verdict=verdict_of(verdicts.diagnoses, self._told(inputs), unrecognised),
             inputs=inputs,
             diagnoses=tuple(verdicts.diagnoses),
             unrecognised=unrecognised,
@@ -502,7 +502,7 @@ def _versions(inputs: tuple[InputSummary, ...]) -> dict[str, str]:
     return versions
 
 
-def _verdict(diagnoses: list[Diagnosis], told: bool, unrecognised: tuple[Unrecognised, ...]) -> str:
+def verdict_of(diagnoses: Sequence[Diagnosis], told: bool, unrecognised: tuple[Unrecognised, ...]) -> str:
     """One word for the whole; a symptom without a cause is no diagnosis.
 
     Args:
@@ -555,7 +555,7 @@ def only(report: Report, lowest: Severity) -> Report:
     """The report without the diagnoses below a severity; they are named as suppressed."""
     shown = tuple(diagnosis for diagnosis in report.diagnoses if diagnosis.severity >= lowest)
     hidden = tuple(
-        {"id": diagnosis.id, "category": diagnosis.category, "reason": "below --severity"}
+        {"id": diagnosis.id, "category": diagnosis.category, "reason": "below --severity", "kind": "severity"}
         for diagnosis in report.diagnoses
         if diagnosis.severity < lowest
     )

@@ -13,6 +13,7 @@ from logscan.model import (
     Alternative,
     Benign,
     CallsSummary,
+    Check,
     CollectNext,
     Counts,
     Diagnosis,
@@ -21,6 +22,7 @@ from logscan.model import (
     MountTried,
     Remedy,
     Report,
+    Requirement,
     Severity,
     Unrecognised,
     VolumeRef,
@@ -70,6 +72,7 @@ READ_ONLY = Diagnosis(
     explains=(("provisioning-failed", 2),),
     references=("exports(5)",),
     mount=MountTried("192.168.59.102:/", "nfsvers=4.1"),
+    baseline="new",
 )  # fmt: skip
 REFUSED = Diagnosis(
     id="mount-access-denied",
@@ -89,6 +92,7 @@ REFUSED = Diagnosis(
     recovered=True,
     evidence=(DENIED,),
     fixed_in="v4.6.0",
+    baseline="known",
 )
 
 FULL = Report(
@@ -110,15 +114,26 @@ FULL = Report(
     calls=CallsSummary(56, 3, 1, {"CreateVolume": (12, 2), "NodePublishVolume": (44, 1)}),
     counts=Counts(1034, 30, 12, 6, 12),
     collect_next=(CollectNext("the node's own log", "kubectl logs -n kube-system -l app=csi-nfs-node -c nfs"),),
-    suppressed=({"id": "noise", "category": "healthy", "reason": "below --severity"},),
+    suppressed=(
+        {"id": "noise", "category": "healthy", "reason": "below --severity", "kind": "severity"},
+        {"id": "statd", "category": "lockd", "reason": "ignored until 2027-01-31: nfs3 goes", "kind": "ignore",
+         "until": "2027-01-31", "place": ".logscan-ignore.yaml:3:3"},
+    ),
     truncated={"incidents": 3},
     errors=("missing.log: no such file or directory",),
     interrupted=True,
     rules=("create-mkdir-rofs", "lease-conflict", "mount-access-denied"),
+    check=Check(
+        passed=False,
+        requirements=(
+            Requirement("--fail-on new", met=False, text="1 diagnosis is not in the baseline: wrong-share-path"),
+            Requirement("--expect mount-access-denied", met=True, text="it appears 112 times"),
+        ),
+    ),
 )  # fmt: skip
 
 # Words of a fixed list, which no log can choose.
-_CLOSED = {"verdict", "confidence", "role", "version_source", "time_source", "hints"}
+_CLOSED = {"verdict", "baseline", "confidence", "role", "version_source", "time_source", "hints"}
 
 
 def _filled(value: Any, texts: Iterator[str]) -> Any:

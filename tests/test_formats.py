@@ -379,13 +379,20 @@ def test_the_fingerprints_of_a_log_that_is_shifted_and_later_are_the_same():
 
 def test_sarif_has_levels_regions_help_and_suppressions(full):
     run = json.loads(render(full, "sarif"))["runs"][0]
-    first, second, hidden = run["results"]
+    first, second, hidden, ignored = run["results"]
 
     assert (first["level"], second["level"]) == ("error", "warning")
     region = second["locations"][0]["physicalLocation"]["region"]
     assert (region["startLine"], region["endLine"]) == (88, 91)
     assert second["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "bundle.tgz!node-1/nfs.log"
     assert hidden["suppressions"][0]["justification"] == "below --severity"
+    assert ignored["suppressions"][0]["justification"] == "ignored until 2027-01-31: nfs3 goes"
+    assert [one.get("baselineState") for one in run["results"]] == ["new", "unchanged", None, None]
+    assert run["properties"] == {
+        "verdict": "error",
+        "check": "failed",
+        "missed": ["--fail-on new: 1 diagnosis is not in the baseline: wrong-share-path"],
+    }
     by_id = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
     assert "```sh\nshowmount -e" in by_id["create-mkdir-rofs"]["help"]["markdown"]
     assert run["invocations"][0]["executionSuccessful"] is False
@@ -398,9 +405,13 @@ def test_junit_has_a_case_for_each_rule_and_input(full):
     assert outcome == {
         "create-mkdir-rofs": ["Failure"],
         "lease-conflict": [],
-        "mount-access-denied": ["Failure"],
+        "mount-access-denied": ["Skipped"],  # the baseline has it
         "noise": ["Skipped"],
+        "statd": ["Skipped"],
     }
+    assert [(case.name, bool(case.result)) for case in suites["logscan.check"]] == [
+        ("--fail-on new", True), ("--expect mount-access-denied", False),
+    ]  # fmt: skip
     assert [case.name for case in suites["logscan.inputs"] if any(case.result)] == ["missing.log", "interrupted"]
 
 
@@ -413,11 +424,32 @@ def test_junit_passes_what_is_a_note(full):
 
 
 def test_github_tells_of_what_it_would_not_show(full):
-    lines = render(replace(full, diagnoses=full.diagnoses[:1] * 25), "github").splitlines()
+    lines = render(replace(full, diagnoses=full.diagnoses[:1] * 25, check=None), "github").splitlines()
     errors = [line for line in lines if line.startswith("::error ")]
 
     assert len(errors) == 10
     assert errors[-1].startswith("::error title=17 more::and 17 more, of which")
+
+
+def test_what_check_found_and_what_was_ignored_shows_in_each_format(full):
+    missed, said = "--fail-on new", "1 diagnosis is not in the baseline: wrong-share-path"
+    shown = {
+        name: render(full, name) for name in ("text", "markdown", "html", "github", "sarif", "junit", "json", "ndjson")
+    }
+    for name, output in shown.items():
+        assert missed in output, name
+        assert said in output.replace("%3A", ":").replace("`", ""), name
+    for name in ("text", "markdown", "github"):
+        assert "1 ignored, 1 not shown" in shown[name].replace("\n", " "), name
+    assert [row["baseline"] for row in csv.DictReader(io.StringIO(render(full, "csv")))] == ["new", "known"]
+    assert "::notice file=bundle.tgz!node-1/nfs.log,line=88,endLine=91,title=client-not-allowed" in shown["github"]
+
+
+def test_without_a_check_no_format_tells_of_one(full):
+    report = replace(full, check=None, diagnoses=tuple(replace(one, baseline=None) for one in full.diagnoses))
+    for name in WRITERS:
+        assert "--fail-on" not in render(report, name), name
+        assert "baseline" not in render(report, name) or name in {"csv", "json", "ndjson", "html"}, name
 
 
 def test_what_markdown_shows_is_what_the_log_says(full):

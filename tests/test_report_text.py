@@ -135,8 +135,9 @@ def test_a_huge_message_keeps_its_start_and_its_end(full):
 
 
 def test_the_verdict_comes_first_and_says_what_was_looked_at(full):
-    assert render(full, width=200).splitlines()[:2] == [
-        "ERROR: 2 problems (wrong-share-path, client-not-allowed), 44 volumes affected (1 not shown)",
+    assert render(full, width=200).splitlines()[:3] == [
+        "ERROR: 2 problems (wrong-share-path, client-not-allowed), 44 volumes affected (1 ignored, 1 not",
+        "shown)",
         "Looked at 1,034 records of 2 inputs, 56 calls, controller and node logs of v4.1.0.",
     ]
 

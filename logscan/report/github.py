@@ -7,7 +7,7 @@ from typing import TextIO
 
 from logscan.model import Diagnosis, Report, Severity
 from logscan.report.safe import visible
-from logscan.report.words import clip, count
+from logscan.report.words import clip, count, left_out
 
 MAX_ANNOTATIONS = 10  # of a severity in one step; GitHub drops the others without a word
 MAX_TEXT = 3_000  # characters; GitHub cuts a message at 4,096
@@ -21,9 +21,14 @@ def write(report: Report, out: TextIO) -> None:
     """Write *report* to *out*, a command a line; with nothing to tell, one notice says so."""
     found: dict[str, list[str]] = {"error": [], "warning": [], "notice": []}
     for one in report.diagnoses:
-        found[_COMMANDS[one.severity]].append(_diagnosis(_COMMANDS[one.severity], one))
+        # What the baseline has is told, and is no news.
+        command = "notice" if one.baseline == "known" else _COMMANDS[one.severity]
+        found[command].append(_diagnosis(command, one))
     for error in report.errors:
         found["error"].append(_command("error", {"title": "input could not be read"}, [error]))
+    for demand in report.check.requirements if report.check is not None else ():
+        if not demand.met:
+            found["error"].insert(0, _command("error", {"title": f"logscan check {demand.wanted}"}, [demand.text]))
     if report.interrupted:
         found["warning"].append(_command("warning", {"title": "interrupted"}, ["The input was not read to its end."]))
     found["notice"].insert(0, _command("notice", {"title": "logscan"}, _verdict(report)))
@@ -39,7 +44,7 @@ def _verdict(report: Report) -> Iterable[str]:
     problems = sum(one.severity >= Severity.WARNING for one in report.diagnoses)
     yield f"{report.verdict}: {count(problems, 'problem')} in {count(report.counts.records, 'record')}"
     if report.suppressed:
-        yield f"{len(report.suppressed):,} not shown"
+        yield left_out(report)
     if report.counts.unrecognised:
         yield f"{count(report.counts.unrecognised, 'record')} of severity W, E or F not recognised"
     yield from (f"To collect next, {item.why}: {item.command}" for item in report.collect_next)
@@ -54,7 +59,7 @@ def _diagnosis(command: str, one: Diagnosis) -> str:
         if first.line > 0:
             properties["line"] = str(first.line)
             properties["endLine"] = str(max(first.line, first.end_line))
-    properties["title"] = f"{one.category} ({one.id})"
+    properties["title"] = f"{one.category} ({one.id})" + (f", {one.baseline}" if one.baseline else "")
     parts = [one.cause or one.title]
     if one.volumes:
         parts.append(f"{count(len(one.volumes), 'volume')}, {count(one.failures, 'failure')}")

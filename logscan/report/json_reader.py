@@ -18,6 +18,7 @@ from logscan.model import (
     Alternative,
     Benign,
     CallsSummary,
+    Check,
     CollectNext,
     Counts,
     Diagnosis,
@@ -26,6 +27,7 @@ from logscan.model import (
     MountTried,
     Remedy,
     Report,
+    Requirement,
     Severity,
     Unrecognised,
     VolumeRef,
@@ -37,6 +39,7 @@ T = TypeVar("T")
 _VERDICTS = ("healthy", "info", "warning", "error", "not-enough-evidence")
 _CONFIDENCES = ("high", "medium", "low")
 _TIME_SOURCES = ("carrier", "preamble", "file-name", "option", "assumed", "none")
+_SUPPRESSED_TOO = {"kind", "category", "until", "place"}
 _HELP = "give a report that `logscan --format json` wrote"
 
 
@@ -110,6 +113,10 @@ class _Node:
     def maybe(self, make: Callable[[_Node], T]) -> T | None:
         return None if self.value is None else make(self)
 
+    def later(self, key: str, make: Callable[[_Node], T]) -> T | None:
+        """A key that v1 did not have from its start; an older report, such as a baseline, goes without it."""
+        return self[key].maybe(make) if key in self.members() else None
+
     def text(self) -> str:
         text: str = cleaned(self._of(str, "a string"))
         return text
@@ -177,14 +184,26 @@ def _report(top: _Node) -> Report:
         errors=top["errors"].all(_Node.text),
         interrupted=top["interrupted"].flag(),
         rules=top["rules"].all(_Node.text),
+        check=top.later("check", _check),
     )
 
 
 def _suppressed(one: _Node) -> Mapping[str, Any]:
     one["id"].text()
     one["reason"].text()
+    for key in _SUPPRESSED_TOO & one.members().keys():
+        one[key].text()
     value: Mapping[str, Any] = cleaned(one.members())
     return value
+
+
+def _check(one: _Node) -> Check:
+    return Check(
+        one["passed"].flag(),
+        one["requirements"].all(
+            lambda each: Requirement(each["wanted"].text(), each["met"].flag(), each["text"].text())
+        ),
+    )
 
 
 def _severity(one: _Node) -> Severity:
@@ -249,6 +268,7 @@ def _diagnosis(one: _Node) -> Diagnosis:
         fixed_in=one["fixed_in"].maybe(_Node.text),
         references=one["references"].all(_Node.text),
         mount=one["mount"].maybe(lambda mount: MountTried(mount["source"].text(), mount["options"].maybe(_Node.text))),
+        baseline=one.later("baseline", lambda node: node.word(("new", "known"))),
     )
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from logscan.model import Diagnosis, Evidence, InputSummary, Report, Unrecognised, rfc3339
+from logscan.model import Check, Diagnosis, Evidence, InputSummary, Report, Unrecognised, rfc3339
 
 SCHEMA = "logscan.report/v1"
 
@@ -75,6 +75,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "errors": list(report.errors),
             "interrupted": report.interrupted,
             "rules": list(report.rules),
+            "check": None if report.check is None else _check(report.check),
         }
     )
     return value
@@ -159,7 +160,13 @@ def diagnosis(one: Diagnosis) -> dict[str, Any]:
         "fixed_in": one.fixed_in,
         "references": list(one.references),
         "mount": None if one.mount is None else {"source": one.mount.source, "options": one.mount.options},
+        "baseline": one.baseline,
     }
+
+
+def _check(one: Check) -> dict[str, Any]:
+    requirements = [{"wanted": each.wanted, "met": each.met, "text": each.text} for each in one.requirements]
+    return {"passed": one.passed, "requirements": requirements}
 
 
 def _evidence(item: Evidence) -> dict[str, Any]:

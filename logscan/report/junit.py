@@ -1,7 +1,8 @@
 """The report as JUnit XML: a test case for each rule, passed ones too, so that a CI system shows a trend.
 
-Suites: ``logscan.rules`` (a case for each rule that was held against the input) and
-``logscan.inputs`` (a case for each input, an error where it could not be read).
+Suites: ``logscan.rules`` (a case for each rule that was held against the input),
+``logscan.inputs`` (a case for each input, an error where it could not be read) and,
+of ``logscan check``, ``logscan.check`` (a case for each requirement).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
-from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, InputSummary, Report, Severity
+from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, InputSummary, Report, Requirement, Severity
 from logscan.report.safe import no_command, visible
 from logscan.report.words import clip, count, place
 
@@ -33,6 +34,8 @@ class _Case:
 def write(report: Report, out: TextIO) -> None:
     """Write *report* to *out*; diagnoses of severity warning and above are failures, notes are passed."""
     suites = {"logscan.rules": _rules(report), "logscan.inputs": _inputs(report)}
+    if report.check is not None:
+        suites["logscan.check"] = [_requirement(one) for one in report.check.requirements]
     everything = [case for cases in suites.values() for case in cases]
     out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
     out.write(f'<testsuites name="logscan" {_totals(everything, skipped=False)}>\n')
@@ -97,7 +100,10 @@ def _rules(report: Report) -> list[_Case]:
 def _rule(rule: str, diagnoses: Sequence[Diagnosis], hidden: Sequence[str]) -> _Case:
     if not diagnoses:
         return _Case(rule, "skipped", message="; ".join(dict.fromkeys(hidden))) if hidden else _Case(rule)
-    worst = max(diagnoses, key=lambda one: one.severity)
+    if all(one.baseline == "known" for one in diagnoses):
+        causes = [f"{one.category}: {one.cause or one.title}" for one in diagnoses[:MAX_DIAGNOSES]]
+        return _Case(rule, "skipped", message="; ".join(["known, as the baseline has it", *causes]))
+    worst = max(diagnoses, key=lambda one: (one.baseline != "known", one.severity))
     lines = [line for one in diagnoses[:MAX_DIAGNOSES] for line in _told(one)]
     if len(diagnoses) > MAX_DIAGNOSES:
         lines.append(f"and {len(diagnoses) - MAX_DIAGNOSES:,} more of this rule")
@@ -111,6 +117,7 @@ def _rule(rule: str, diagnoses: Sequence[Diagnosis], hidden: Sequence[str]) -> _
 def _told(one: Diagnosis) -> Iterable[str]:
     yield visible(f"{one.severity.name.lower()}: {one.category} (confidence: {one.confidence})")
     yield visible(one.cause or one.title)
+    yield from [f"{one.baseline}, by the baseline"] * bool(one.baseline)
     names = [f"{volume.name} {volume.namespace}/{volume.pvc}".rstrip("/ ") for volume in one.volumes]
     if names:
         yield f"volumes: {visible(', '.join(names[:MAX_VOLUMES]))}" + (
@@ -141,6 +148,12 @@ def _inputs(report: Report) -> list[_Case]:
         todo = [f"{item.why}: {item.command}" for item in report.collect_next]
         cases.append(_Case("enough evidence", "skipped", message="; ".join(["not enough evidence", *todo])))
     return cases
+
+
+def _requirement(one: Requirement) -> _Case:
+    if one.met:
+        return _Case(one.wanted)
+    return _Case(one.wanted, "failure", "check", one.text, (visible(one.text),))
 
 
 def _input(one: InputSummary) -> Iterable[str]:

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, Evidence, InputSummary, Report, Severity, VolumeRef
 from logscan.report.mdtext import block, cell, code, prose, reference
-from logscan.report.words import clip, count, kind, listed, looked_at, more, place, sentence, span
+from logscan.report.words import clip, count, kind, left_out, listed, looked_at, more, place, sentence, span
 
 # A job's summary may have 1 MiB, a comment 65,536 characters: what is dropped here is counted here.
 MAX_PAGES = 12
@@ -34,6 +34,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     if report.verdict in {"warning", "error"}:
         yield from (f"Looked at {_say(looked_at(report))}.", "")
+    yield from _check(report)
     if report.interrupted:
         yield from ("**Interrupted:** the input was not read to its end.", "")
     if report.errors:
@@ -49,6 +50,15 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _collect_next(report)
     yield from _unrecognised(report)
     yield from _rest(report)
+
+
+def _check(report: Report) -> Iterator[str]:
+    if report.check is None:
+        return
+    yield from (f"**Check {'passed' if report.check.passed else 'failed'}**", "")
+    for one in report.check.requirements:
+        yield f"- {'🟢' if one.met else '🔴'} {code(one.wanted)}: {_say(one.text)}"
+    yield ""
 
 
 def _say(text: str) -> str:
@@ -77,6 +87,7 @@ def _diagnosis(number: int, one: Diagnosis) -> Iterator[str]:
     yield f"### {number}. {_LEVELS[one.severity]} {_say(one.cause or one.title)}"
     yield ""
     facts = [f"**{one.severity.name.lower()}**", cell(one.category), f"confidence {one.confidence}"]
+    facts += [f"{one.baseline}, by the baseline"] * bool(one.baseline)
     if one.failures:
         of = f" of {_say(listed(one.methods, 3))}" if one.methods else ""
         facts.append(f"{count(one.failures, 'failure')}{of}")
@@ -211,7 +222,9 @@ def _rest(report: Report) -> Iterator[str]:
         yield from _folded(f"Harmless: {records} that may look bad", lines)
     if report.suppressed:
         names = [f"{item.get('category') or item['id']} ({item.get('reason')})" for item in report.suppressed]
-        yield from _folded(f"Not shown: {len(names):,}", [f"- {_say(name)}" for name in names[:MAX_BRIEF]])
+        rest = [more(len(names) - MAX_BRIEF, "finding")] * (len(names) > MAX_BRIEF)
+        lines = [f"- {_say(name)}" for name in (*names[:MAX_BRIEF], *rest)]
+        yield from _folded(f"Left out: {left_out(report)}", lines)
     yield from _folded("What was read", _read(report))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, Evidence, InputSummary, Report, Severity
+from logscan.model import UNRECOGNISED_FAILURE, Check, Diagnosis, Evidence, InputSummary, Report, Severity
 from logscan.report import mdtext
 from logscan.report.identity import fingerprints
 from logscan.report.json_v1 import cleaned, dump
@@ -46,7 +46,7 @@ def _log(report: Report) -> dict[str, Any]:
         "artifacts": [_artifact(one) for one in report.inputs],
         "results": results,
         "columnKind": "unicodeCodePoints",
-        "properties": {"verdict": report.verdict},
+        "properties": {"verdict": report.verdict} | _check(report.check),
     }
     return {"$schema": SCHEMA_URI, "version": VERSION, "runs": [run]}
 
@@ -106,27 +106,35 @@ def _help_markdown(one: Diagnosis) -> str:
 
 def _result(one: Diagnosis, index: int, name: str) -> dict[str, Any]:
     # Without a place a viewer shows no result; where the evidence begins is the place.
-    return {
-        "ruleId": visible(one.id),
-        "ruleIndex": index,
-        "level": _LEVELS[one.severity],
-        "kind": "fail" if one.severity > Severity.INFO else "informational",
-        "message": {"text": _message(one)},
-        "locations": [_location(item) for item in one.evidence[:1]],
-        "relatedLocations": [
-            _location(item) | {"id": number, "message": {"text": "more evidence"}}
-            for number, item in enumerate(one.evidence[1:], 1)
-        ],
-        "partialFingerprints": {"logscan/v1": name},
-        "occurrenceCount": max(1, one.failures),
-        "properties": {
-            "category": visible(one.category),
-            "confidence": one.confidence,
-            "recovered": one.recovered,
-            "ongoing": one.ongoing,
-            "volumes": [visible(volume.name) for volume in one.volumes],
-        },
-    } | ({} if one.severity > Severity.INFO else {"level": "none"})
+    return (
+        {
+            "ruleId": visible(one.id),
+            "ruleIndex": index,
+            "level": _LEVELS[one.severity],
+            "kind": "fail" if one.severity > Severity.INFO else "informational",
+            "message": {"text": _message(one)},
+            "locations": [_location(item) for item in one.evidence[:1]],
+            "relatedLocations": [
+                _location(item) | {"id": number, "message": {"text": "more evidence"}}
+                for number, item in enumerate(one.evidence[1:], 1)
+            ],
+            "partialFingerprints": {"logscan/v1": name},
+            "occurrenceCount": max(1, one.failures),
+            "properties": {
+                "category": visible(one.category),
+                "confidence": one.confidence,
+                "recovered": one.recovered,
+                "ongoing": one.ongoing,
+                "volumes": [visible(volume.name) for volume in one.volumes],
+            },
+        }
+        | ({} if one.severity > Severity.INFO else {"level": "none"})
+        | _baseline(one)
+    )
+
+
+def _baseline(one: Diagnosis) -> dict[str, str]:
+    return {"baselineState": "new" if one.baseline == "new" else "unchanged"} if one.baseline else {}
 
 
 def _message(one: Diagnosis) -> str:
@@ -167,6 +175,13 @@ def uri(name: str) -> str:
 
 
 # ---------------------------------------------------------------- the run
+
+
+def _check(check: Check | None) -> dict[str, Any]:
+    if check is None:
+        return {}
+    missed = [f"{visible(one.wanted)}: {visible(one.text)}" for one in check.requirements if not one.met]
+    return {"check": "passed" if check.passed else "failed", "missed": missed}
 
 
 def _artifact(one: InputSummary) -> dict[str, Any]:

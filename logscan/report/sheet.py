@@ -16,6 +16,7 @@ from logscan.report.words import place
 COLUMNS = (
     "fingerprint", "id", "category", "severity", "confidence", "cause", "fix", "failures", "attempts", "recovered",
     "ongoing", "first_time", "last_time", "volumes", "claims", "servers", "shares", "nodes", "methods", "place", "evidence",
+    "baseline",
 )  # fmt: skip
 
 MAX_CELL = 32_000  # characters: Excel cuts a cell at 32,767
@@ -58,6 +59,7 @@ def _row(one: Diagnosis) -> Sequence[str]:
         _all(one.methods),
         place(proof) if one.evidence else "",
         proof.text,
+        one.baseline or "",
     )
 
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from logscan.model import (
+    BESIDE,
     UNRECOGNISED_FAILURE,
     Benign,
+    Check,
     Diagnosis,
     Evidence,
     InputSummary,
@@ -79,15 +81,29 @@ def _verdict(page: Page, report: Report) -> None:
     page.prose(_sentence(report), indent=0, style=_VERDICT_STYLE.get(report.verdict, BOLD))
     if report.verdict in {"warning", "error"}:
         page.prose(f"Looked at {_looked_at(report)}.", indent=0)
+    if report.check is not None:
+        _check(page, report.check)
     if report.interrupted:
         page.prose("Interrupted: the input was not read to its end; this is what had been read.", indent=0)
     if report.errors:
         page.prose(f"{_count(len(report.errors), 'input')} could not be read, see the end.", indent=0)
 
 
+def _check(page: Page, check: Check) -> None:
+    outcome, style = ("CHECK PASSED", GREEN) if check.passed else ("CHECK FAILED", RED)
+    page.prose(outcome, indent=0, style=style)
+    for one in check.requirements:
+        page.prose(f"{one.wanted}: {one.text}", first="ok      " if one.met else "failed  ")
+
+
 def _diagnosis(page: Page, number: int, one: Diagnosis) -> None:
     style = _SEVERITY_STYLE[one.severity]
     page.rule(f"-- {number}. {one.severity.name.lower()}: {one.category} (confidence: {one.confidence})", style)
+    if one.baseline:
+        page.prose(
+            "Known: the baseline has it." if one.baseline == "known" else "New: the baseline does not have it.",
+            indent=0,
+        )
     page.prose(one.cause or one.title, indent=0, style=BOLD)
     if one.cause and one.title and one.title != one.cause:
         page.prose(one.title, indent=0)
@@ -303,16 +319,12 @@ _KNOWN_BY = {"banner": "it says so itself", "fingerprint": "by the source lines 
 _YEAR_BY = {"assumed": " (year assumed; --year sets it)", "file-name": " (year from the file's name)"}
 
 
-# What is given beside logs: it decides between causes and holds no records.
-_BESIDE = {"exports", "exportfs-v", "exportfs-s", "etab", "showmount", "proc", "manifest", "pods", "host"}
-
-
 def _input(page: Page, one: InputSummary, *, alone: bool) -> None:
     kind = f"{_kind(one)} log" if _kind(one) else ("driver log" if one.component == "nfs" else "log")
     how = _KNOWN_BY.get(one.version_source or "", "")
     version = f" of {one.driver_version}" + (f" ({how})" if how else "") if one.driver_version else ""
     framing = f", framing {_listed(one.framing, 4)}" if one.framing else ""
-    if one.records == 0 and set(one.framing) & _BESIDE:
+    if one.records == 0 and set(one.framing) & BESIDE:
         kind, framing = "evidence", f", {one.framing[0]}"
     page.prose(f"{one.name}: {kind}{version}{framing}")
     unparsed = f", {_count(one.unparsed_lines, 'line')} of no known form" if one.unparsed_lines else ""
@@ -338,9 +350,13 @@ def _left_out(page: Page, report: Report) -> None:
         return
     page.heading("Left out")
     if report.suppressed:
-        names = [str(item.get("id", "?")) for item in report.suppressed]
-        reasons = sorted({str(item["reason"]) for item in report.suppressed if item.get("reason")})
-        page.prose(f"{_listed(names, 6)}" + (f": {', '.join(reasons)}" if reasons else ""))
+        reasons: dict[str, list[str]] = {}
+        for item in report.suppressed:
+            reasons.setdefault(str(item.get("reason") or "suppressed"), []).append(str(item.get("id", "?")))
+        for reason, names in list(reasons.items())[:MAX_BRIEF]:
+            page.prose(f"{_listed(names, 6)}: {reason}")
+        if len(reasons) > MAX_BRIEF:
+            page.prose(_more(len(reasons) - MAX_BRIEF, "reason"))
     for kind, count in (report.truncated or {}).items():
         page.prose(f"{kind}: {count:,}")
 

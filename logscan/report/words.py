@@ -90,10 +90,17 @@ def looked_at(report: Report) -> str:
     return ", ".join(parts)
 
 
+def left_out(report: Report) -> str:
+    """Such as: 2 ignored, 1 not shown."""
+    ignored = sum(one.get("kind") == "ignore" for one in report.suppressed)
+    rest = len(report.suppressed) - ignored
+    return ", ".join([f"{ignored:,} ignored"] * bool(ignored) + [f"{rest:,} not shown"] * bool(rest))
+
+
 def sentence(report: Report) -> str:
     """The verdict, such as: ERROR: 2 problems (root-squash, wrong-share-path), 4 volumes affected."""
     what_was = looked_at(report)
-    hidden = f" ({len(report.suppressed):,} not shown)" if report.suppressed else ""
+    hidden = f" ({left_out(report)})" if report.suppressed else ""
     problems = [one for one in report.diagnoses if one.severity >= Severity.WARNING]
     if report.verdict == "not-enough-evidence":
         why = f"no cause can be named from {what_was}" if report.counts.records else "nothing in the input is a log"

@@ -33,6 +33,7 @@ def _pieces(report: Report) -> Iterator[str]:
     yield el("header.top", el("div.wrap", el("p.brand", "logscan"), _menu(report)))
     yield '\n<main class="wrap" id="main" tabindex="-1">\n'
     yield rest.verdict(report)
+    yield rest.check(report)
     yield rest.figures(report)
     if report.verdict == "not-enough-evidence":
         yield rest.collect_next(report)

@@ -87,6 +87,23 @@ def overview(report: Report, most: int) -> Html:
     )
 
 
+def check(report: Report) -> Html:
+    """Which requirements of ``logscan check`` are met."""
+    if report.check is None:
+        return Html("")
+    outcome = "passed" if report.check.passed else "failed"
+    items = [
+        el(
+            "li",
+            el("strong", "ok: " if one.met else "failed: "),
+            el("code", one.wanted),
+            f": {clip(one.text, MAX_LINE)}",
+        )
+        for one in report.check.requirements
+    ]
+    return el("section.panel", el("h2", f"Check {outcome}"), el("ul", *items) if items else "", id="check")
+
+
 def collect_next(report: Report) -> Html:
     """The commands that fetch what is missing."""
     if not report.collect_next:
