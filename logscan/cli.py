@@ -18,7 +18,7 @@ import click
 
 from logscan import __version__
 from logscan.edge import INTERNAL, INTERRUPTED, USAGE, complain, err
-from logscan.errors import LogscanError, RulesError
+from logscan.errors import FaultsError, LogscanError, RulesError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-MAX_FAULTS = 20  # of rule files, before a run: what came first must stay on the screen
+MAX_FAULTS = 20  # of files, before a run: what came first must stay on the screen
 
 DEFAULT = "diagnose"
 # Where each command is: module below logscan, and its name there.
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "check": ("commands.check", "check"),
     "completion": ("commands.completion", "completion"),
     "convert": ("commands.convert", "convert"),
     "diagnose": ("commands.diagnose", "diagnose"),
@@ -86,11 +87,12 @@ def run(arguments: Sequence[str], command: click.Command | None = None, name: st
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
         return INTERRUPTED
-    except RulesError as error:
+    except FaultsError as error:
         for fault in error.faults[:MAX_FAULTS]:
             complain(str(fault))
         if len(error.faults) > MAX_FAULTS:
-            err(f"logscan: and {len(error.faults) - MAX_FAULTS} more faults in rules; logscan rules lint shows all")
+            where = " in rules; logscan rules lint shows all" if isinstance(error, RulesError) else ""
+            err(f"logscan: and {len(error.faults) - MAX_FAULTS} more faults{where}")
         return USAGE
     except LogscanError as error:
         complain(str(error))

@@ -26,6 +26,13 @@ def err(text: str) -> None:
         click.echo(text, err=True)
 
 
+def tell(text: str) -> None:
+    """One remark that is no error."""
+    from logscan.report.safe import visible
+
+    err(f"logscan: {visible(text)}")
+
+
 def complain(text: str) -> None:
     """One error, "place: problem", and its "  help: …" line if there is one."""
     from logscan.report.safe import visible

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class LogscanError(Exception):
     """A fault that the user can mend.
@@ -32,16 +34,20 @@ class RuleError(LogscanError):
     """A rule file does not say what a rule must say."""
 
 
-class RulesError(LogscanError):
-    """All the faults of a set of rule files, so that they can be mended in one go."""
+class FaultsError(LogscanError):
+    """All the faults of what the user wrote, so that they can be mended in one go."""
 
-    def __init__(self, faults: list[RuleError]) -> None:
+    def __init__(self, faults: Sequence[LogscanError]) -> None:
         first = faults[0]
         super().__init__(first.place, first.problem, first.help)
         self.faults = faults
 
     def __str__(self) -> str:
         return "\n".join(str(fault) for fault in self.faults)
+
+
+class RulesError(FaultsError):
+    """All the faults of a set of rule files."""
 
 
 class EvidenceError(LogscanError):

@@ -163,13 +163,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.follow": {
         "commands.figures", "edge", "errors", "follow", "model", "report", "report.area", "report.happenings", "scan", "tail", "terminal",
     },
-    "commands.convert": {"edge", "errors", "report.json_reader", "terminal"},
+    "commands.convert": {"commands.inputs", "edge", "errors", "terminal"},
     "terminal": {"model", "errors", "report"},
     "times": {"model", "errors"},
-    "commands.inputs": {"edge", "errors", "scan", "sources", "terminal"},
     "commands.completion": {"terminal"},
     "commands.doctor": {"", "doctor", "edge", "report.table", "terminal"},
     "commands.manpages": {""},
+    "commands.inputs": {"edge", "errors", "model", "report.json_reader", "rules", "scan", "sources", "terminal", "times"},
+    "ignores": {"errors", "model", "rulebook.vocabulary", "rulebook.yamltree"},
+    "gate": {"ignores", "model", "report.identity", "scan"},
+    "commands.check": {
+        "commands.figures", "commands.inputs", "edge", "errors", "gate", "ignores", "model", "report.json_v1", "rulebook.vocabulary",
+        "rules", "scan", "terminal",
+    },
     "commands.diagnose": {
         "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
     },

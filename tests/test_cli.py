@@ -8,7 +8,6 @@ import json
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -315,30 +314,6 @@ def test_the_help_lists_the_commands_and_what_they_do(capsys):
 def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     return subprocess.Popen([*COMMAND, *arguments], env=environ, **options)
-
-
-def test_ctrl_c_prints_what_was_read():
-    process = start(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdin.write(FAILING.encode())
-    process.stdin.flush()
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
-
-    assert process.returncode == 130, err
-    assert b"Interrupted" in out
-    assert b"create-mkdir-rofs" in out
-
-
-def test_a_closed_pipe_kills_by_the_signal_and_says_nothing():
-    reader, writer = os.pipe()
-    os.close(reader)
-    process = start("failing.log", stdout=writer, stderr=subprocess.PIPE)
-    os.close(writer)
-    _, err = process.communicate(timeout=20)
-
-    assert process.returncode == -signal.SIGPIPE
-    assert err == b""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the kernel has no /dev/full")

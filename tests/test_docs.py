@@ -15,7 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = (SAMPLES / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "samples/README.md", "docs/writing-rules.md", "docs/collecting.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "samples/README.md",
+    "docs/writing-rules.md",
+    "docs/collecting.md",
+    "docs/ci.md",
+]
 
 
 def named_samples() -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
+from logscan.commands.inputs import read_report
 from logscan.edge import (
     UNREAD,
     USAGE,
@@ -17,8 +17,6 @@ from logscan.edge import (
     output_option,
     width_option,
 )
-
-MAX_REPORT = 256 << 20  # bytes; a report has caps of its own and stays far below
 
 
 @click.command()
@@ -48,13 +46,12 @@ def convert(
     """  # noqa: D301 - click wants the character itself
     from logscan import terminal
     from logscan.errors import SourceError
-    from logscan.report import json_reader
 
     if file == "-" and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("No report: name a file, or pipe one.")
     targets = terminal.targets(outputs, format_, [file])
     try:
-        report = json_reader.read(_bytes(file), "standard input" if file == "-" else file)
+        report = read_report(file)
     except SourceError as error:
         complain(str(error))
         ctx.exit(UNREAD)
@@ -62,24 +59,3 @@ def convert(
     for fault in unwritten:
         complain(str(fault))
     ctx.exit(USAGE if unwritten else 0)
-
-
-def _bytes(file: str) -> bytes:
-    """The whole file.
-
-    Raises:
-        SourceError: it cannot be read, or is larger than any report.
-    """
-    from logscan.errors import SourceError
-
-    try:
-        if file == "-":
-            data = sys.stdin.buffer.read(MAX_REPORT + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                data = opened.read(MAX_REPORT + 1)
-    except OSError as error:
-        raise SourceError(file, str(error.strerror or error).lower(), "check the path") from error
-    if len(data) > MAX_REPORT:
-        raise SourceError(file, f"is larger than {MAX_REPORT >> 20} MiB, which no report is")
-    return data

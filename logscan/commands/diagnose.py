@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from logscan.commands.inputs import (
-    client_option,
-    exports_option,
-    given,
-    manifest_option,
-    piped,
-    read,
-    tz_option,
-    year_option,
-)
+from logscan.commands.inputs import piped, prepare, progress_option, read, reading_options, severity_option
 from logscan.edge import (
     USAGE,
     color_option,
@@ -46,54 +37,37 @@ the terminal; `logscan --help` tells the rest.
 @format_option
 @output_option
 @rules_option
-@click.option(
-    "--severity", type=click.Choice(["info", "warning", "error"]), default="info", show_default=True,
-    help="The least severity of diagnoses that is shown.",
-)  # fmt: skip
+@severity_option
 @click.option(
     "--fail-on", type=click.Choice(["error", "warning", "info", "never"]), default="never", show_default=True,
     help="Exit with 1 if a diagnosis is at least so severe, shown or not.",
 )  # fmt: skip
-@exports_option
-@manifest_option
-@client_option
-@year_option
-@tz_option
-@click.option(
-    "--reference-time", "reference", metavar="TIME",
-    help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
-)  # fmt: skip
+@reading_options
 @click.option(
     "--follow", "-F", is_flag=True,
     help="Go on as the logs do, and tell what begins to fail and what recovers, until Ctrl-C.",
 )  # fmt: skip
 @metrics_option
-@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large files; default: one per core.")
 @color_option
 @width_option
-@click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
+@progress_option
 @debug_option
 @click.pass_context
 def diagnose(
     ctx: click.Context,
+    /,
     files: tuple[str, ...],
     format_: str | None,
     outputs: tuple[str, ...],
     rule_dirs: tuple[Path, ...],
     severity: str,
     fail_on: str,
-    exports: tuple[str, ...],
-    manifests: tuple[str, ...],
-    client: str | None,
-    year: int | None,
-    tz: str | None,
-    reference: str | None,
     follow: bool,
     metrics: str | None,
     color: str,
     width: int | None,
-    jobs: int | None,
     no_progress: bool,
+    **about: Any,
 ) -> None:
     """Diagnose logs: what fails, why, what proves it, and the fix.
 
@@ -111,12 +85,10 @@ def diagnose(
       130  Ctrl-C; the report tells of what was read until then
     """  # noqa: D301 - click wants the character itself
     from logscan import terminal
-    from logscan.times import zone_and_reference
 
     targets = terminal.targets(outputs, format_, files)
     if metrics is not None:
         terminal.refuse(metrics, (*files, *(one.path for one in targets)))
-    minutes, latest = zone_and_reference(tz, reference)
     if not files and not piped():
         click.echo(SHORT_HELP, err=True, nl=False)
         ctx.exit(USAGE)
@@ -125,12 +97,7 @@ def diagnose(
     from logscan.commands.figures import Figures
     from logscan.model import Severity
 
-    newest = scan.NEWEST if follow else None
-    options = scan.Options(year=year, zone=minutes, reference=latest, client=client, jobs=jobs, newest=newest)
-    scanner = scan.Scanner(rules.load(rule_dirs), options)
-    for kind, paths in (("exports", exports), ("manifest", manifests)):
-        for path in paths:
-            given(path, partial(scanner.evidence, path, kind), scanner.read)
+    scanner = prepare(rules.load(rule_dirs), newest=scan.NEWEST if follow else None, **about)
     lowest, figures = Severity[severity.upper()], Figures(metrics)
     if follow:
         from logscan.commands.follow import watch

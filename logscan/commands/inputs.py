@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logscan.errors import SourceError
+    from logscan.model import Report
+    from logscan.rules import RuleSet
     from logscan.scan import Scanner
     from logscan.terminal import Progress
 
+
+F = TypeVar("F", bound="Callable[..., Any]")
+MAX_REPORT = 256 << 20  # bytes; a report has caps of its own and stays far below
 
 exports_option = click.option(
     "--exports", multiple=True, metavar="FILE",
@@ -31,6 +37,55 @@ tz_option = click.option(
     "--tz", metavar="ZONE", help="Time zone of klog's stamps: Europe/Berlin or +02:00. Default: UTC."
 )
 client_option = click.option("--client", metavar="IP", help="The nodes' address as the NFS server sees it.")
+reference_option = click.option(
+    "--reference-time", "reference", metavar="TIME",
+    help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
+)  # fmt: skip
+jobs_option = click.option(
+    "--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large files; default: one per core."
+)
+severity_option = click.option(
+    "--severity", type=click.Choice(["info", "warning", "error"]), default="info", show_default=True,
+    help="The least severity of diagnoses that is shown.",
+)  # fmt: skip
+progress_option = click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
+
+
+def reading_options(command: F) -> F:
+    """What a user may say about the logs: the arguments of ``prepare``."""
+    options = (exports_option, manifest_option, client_option, year_option, tz_option, reference_option, jobs_option)
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def prepare(
+    ruleset: RuleSet,
+    *,
+    exports: Sequence[str],
+    manifests: Sequence[str],
+    client: str | None,
+    year: int | None,
+    tz: str | None,
+    reference: str | None,
+    jobs: int | None,
+    newest: int | None = None,
+) -> Scanner:
+    """A scanner that knows what the user says about the logs, and has read what lies beside them.
+
+    Raises:
+        LogscanError: *tz* or *reference* mean nothing.
+    """
+    from logscan.scan import Options, Scanner
+    from logscan.times import zone_and_reference
+
+    minutes, latest = zone_and_reference(tz, reference)
+    options = Options(year=year, zone=minutes, reference=latest, client=client, jobs=jobs, newest=newest)
+    scanner = Scanner(ruleset, options)
+    for kind, paths in (("exports", exports), ("manifest", manifests)):
+        for path in paths:
+            given(path, partial(scanner.evidence, path, kind), scanner.read)
+    return scanner
 
 
 def given(path: str, take: Callable[[bytes], None], refuse: Callable[[SourceError], None]) -> None:
@@ -72,3 +127,35 @@ def read(scanner: Scanner, files: Sequence[str], progress: Progress) -> bool:
                 source = replace(source, chunks=progress.count(interrupts.until(source.chunks)))  # noqa: PLW2901
             scanner.read(source)
         return interrupts.hit
+
+
+def read_report(file: str) -> Report:
+    """Read what ``logscan --format json`` wrote; "-" is standard input.
+
+    Raises:
+        SourceError: it cannot be read, or is no report.
+    """
+    from logscan.report import json_reader
+
+    return json_reader.read(_bytes(file), "standard input" if file == "-" else file)
+
+
+def _bytes(file: str) -> bytes:
+    """The whole file.
+
+    Raises:
+        SourceError: it cannot be read, or is larger than any report.
+    """
+    from logscan.errors import SourceError
+
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(MAX_REPORT + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                data = opened.read(MAX_REPORT + 1)
+    except OSError as error:
+        raise SourceError(file, str(error.strerror or error).lower(), "check the path") from error
+    if len(data) > MAX_REPORT:
+        raise SourceError(file, f"is larger than {MAX_REPORT >> 20} MiB, which no report is")
+    return data
