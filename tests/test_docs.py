@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import cast
 
 import click
 import pytest
 
 from logscan.cli import cli
+from tests import walk
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = (SAMPLES / "README.md").read_text(encoding="utf-8")
-PAGES = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "samples/README.md",
-    "docs/writing-rules.md",
-    "docs/collecting.md",
-    "docs/ci.md",
-]
+PAGES = walk.pages()
 
 
 def named_samples() -> list[str]:
@@ -51,17 +45,31 @@ def test_samples_that_are_named_exist(page):
         assert (SAMPLES / name).exists(), f"{page}: samples/{name}"
 
 
-def test_commands_of_the_readme_exist():
-    """Every ``logscan …`` that is shown names a command and options that there are."""
-    shown = re.findall(r"(?:^|\| |bin/)(logscan(?: [^\n|&`]*)?)$", README, re.MULTILINE)
-    assert shown
-    for line in shown:
-        words = shlex.split(line.split("  ")[0])[1:]
-        context = click.Context(cli)
-        command = cli.get_command(context, words[0] if words else "") or cli.get_command(context, "diagnose")
+def commands_shown(page: str) -> list[str]:
+    """Each ``logscan …`` of the text and of the blocks that are shown and not run, up to a pipe or a comment."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = [code for code in re.findall(r"`([^`\n]+)`", text) if code.startswith("logscan ")]
+    lines += [line for block in walk.blocks(page) if block.reason for line in block.text.splitlines()]
+    return [found[1] for line in lines if (found := re.search(r"(?:^|\| |bin/)(logscan .*?)(?: *[|&>#].*)?$", line))]
+
+
+@pytest.mark.parametrize("page", walk.pages())
+def test_commands_that_are_shown_exist(page):
+    """Each names a command and options that there are; those that are run need no such test."""
+    for line in commands_shown(page):
+        command, words = cast("click.Command", cli), shlex.split(line)[1:]
+        while isinstance(command, click.Group):
+            inner = command.get_command(click.Context(command), words[0]) if words else None
+            words = words[1:] if inner else words
+            command = inner or cli.get_command(click.Context(cli), "diagnose")
         known = {option for parameter in command.params for option in parameter.opts} | {"--help", "--version"}
         for word in words:
             assert not word.startswith("--") or word.split("=")[0] in known, line
+
+
+def test_commands_are_shown():
+    assert len(commands_shown("README.md")) >= 10
+    assert commands_shown("docs/fleet.md")
 
 
 def test_the_first_log_has_its_neighbours():

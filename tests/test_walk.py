@@ -1,0 +1,73 @@
+"""Every block of the pages is run by tests/walk.py, or says why not; the walk itself is made by .ci/run."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests import walk
+
+# Shown as they are, and not typed.
+SHOWN = {"text", "yaml", "json", "promql", "toml", "dockerfile"}
+TYPED = re.compile(r"^(\$ |(\.venv/bin/)?(logscan|kubectl|pip|python3?|docker|apt-get|npm|curl|jq)\s)", re.MULTILINE)
+BLOCKS = [block for page in walk.pages() for block in walk.blocks(page)]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")
+def test_a_block_is_run_or_says_why_not(block):
+    assert block.language, f"{block.page}:{block.line}: fence it and name its language"
+    if block.language not in walk.LANGUAGES:
+        assert block.language in SHOWN, block.language
+        assert block.language == "yaml" or not TYPED.search(block.text), "commands are sh"
+        return
+    assert not block.text.lstrip().startswith("$ "), "without a prompt, to be copied"
+    if block.reason:
+        assert len(block.reason.split()) >= 3, "a reason that one understands"
+
+
+def test_most_are_run():
+    commands = [block for block in BLOCKS if block.language in walk.LANGUAGES]
+    assert len([block for block in commands if block.runs]) >= 15
+    assert len([block for block in commands if block.reason]) < len(commands) / 3
+
+
+def test_what_a_reader_is_said_to_have_is_there():
+    for page in walk.pages():
+        for source in walk.files(page).values():
+            assert (walk.ROOT / source).exists(), f"{page}: {source}"
+
+
+@pytest.mark.parametrize("comment", ["<!-- not run -->", "<!-- run: always -->", "<!-- dont run: it is slow -->"])
+def test_a_comment_that_means_nothing_is_refused(comment, tmp_path, monkeypatch):
+    monkeypatch.setattr(walk, "ROOT", tmp_path)
+    (tmp_path / "a.md").write_text(f"{comment}\n```sh\ntrue\n```\n")
+
+    with pytest.raises(ValueError, match=r"a\.md:2: what does <!--"):
+        list(walk.blocks("a.md"))
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        ("```sh\ntrue\n```\n", None),
+        ("```sh\nfalse | true\n```\n", "a.md:1: exit status 1, not 0"),
+        ("```sh\nnone-such; true\n```\n", "exit status 127, not 0"),
+        ("<!-- run: status 3 -->\n```sh\nexit 3\n```\n", None),
+        ("<!-- run: status 3 -->\n```sh\nexit 0\n```\n", "a.md:2: exit status 0, not 3"),
+        ("<!-- not run: because it fails -->\n```sh\nexit 3\n```\n", None),
+        ("<!-- files: x=a.md -->\n\n```sh\ncat x > y\n```\n\n```sh\ncat y\n```\n", None),
+    ],
+)
+def test_the_walk_notices_what_fails(text, fails, tmp_path, monkeypatch):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a.md").write_text(text)
+    monkeypatch.setattr(walk, "ROOT", tree)
+    (tmp_path / "walk").mkdir()
+
+    if fails is None:
+        assert walk.walk("a.md", "/usr/bin:/bin", tmp_path / "walk") == text.count("```sh") - text.count("not run")
+    else:
+        with pytest.raises(SystemExit, match=re.escape(fails)):
+            walk.walk("a.md", "/usr/bin:/bin", tmp_path / "walk")
