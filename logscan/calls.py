@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
-from logscan import csi, rpc
+from logscan import csi, rpc, volumes
 from logscan.model import Call, Origin, Record, Restart, Volume
 from logscan.quiet import Run
 from logscan.streams import MAX_AWAITING, MAX_OPEN, Stream, Streams
@@ -47,7 +47,7 @@ class Tracker:
         self.works: dict[tuple[str, str], set[str]] = {}  # NFS versions mounted, by (server, "" or path)
         self.clock = 0  # counts records: the order of reading
         self.met = 0  # counts calls, see Call.number
-        self._streams = Streams(self._leave, self._close_stream)
+        self.streams = Streams(self._leave, self._close_stream)
         self._handlers = {
             "GRPC ": self._grpc, "inter": self._internal, "NodeP": self._publish, "NodeU": self._unpublish,
             "volum": self._succeeded, "Mount": self._mount, "chmod": self._chmod, "skip ": self._chmod,
@@ -65,30 +65,32 @@ class Tracker:
         # connection.go is the sidecars' side of the same calls: counting it would double them.
         if handler is None or record.file == "connection.go":
             return None
-        stream = self._streams.of(record.origin)
+        stream = self.streams.of(record.origin)
         if record.time is not None and (stream.last_time is None or record.time > stream.last_time):
             stream.last_time = record.time
         return handler(stream, record)
 
     def may_pass(self, origin: Origin, methods: Iterable[str], names: Sequence[str], *, named: bool) -> bool:
         """Whether calls that went well would change nothing but counts; see Stream.lets_pass."""
-        return self._given_up.isdisjoint(names) and self._streams.of(origin).lets_pass(methods, names, named=named)
+        return self._given_up.isdisjoint(names) and self.streams.of(origin).lets_pass(methods, names, named=named)
 
     def pass_over(self, origin: Origin, run: Run, last_time: int | None) -> None:
         """Take note of calls that went well, whose lines are not read."""
         self.clock += run.lines
         self.met += len(run.kinds)
-        self._streams.of(origin).pass_over(run.certificates[run.kinds[-1]].role, last_time)
+        self.streams.of(origin).pass_over(run.certificates[run.kinds[-1]].role, last_time)
         for kind, count in Counter(run.kinds).items():
             self._count("total", run.certificates[kind].method, origin, count)
         for key, versions in run.works:
             if key in self.works or len(self.works) < MAX_VOLUMES:
                 self.works.setdefault(key, set()).update(versions)
+            if not key[1]:
+                self.streams.of(origin).mounted(key[0])
 
     def at_rest(self) -> bool:
         """Whether no call is open and nothing waits for a line to come."""
         lost = self.hung or self.starts or self._given_up or self.dropped_calls
-        return not lost and all(stream.at_rest() for stream in self._streams)
+        return not lost and all(stream.at_rest() for stream in self.streams)
 
     def take_ended(self) -> list[Call]:
         """The calls that ended since this was last asked."""
@@ -97,25 +99,25 @@ class Tracker:
 
     def go_on(self, before: str, name: str) -> None:
         """The log of one input goes on in another: it was rotated."""
-        self._streams.go_on(before, name)
+        self.streams.go_on(before, name)
 
     def close(self) -> None:
         """The log is over: settle what can be settled, and say what hangs."""
-        for stream in self._streams:
+        for stream in self.streams:
             self._close_stream(stream)
 
     def role(self, input_name: str) -> str | None:
         """Whether the calls of an input are a controller's or a node's; None if neither or both."""
-        roles = self._streams.roles(input_name)
+        roles = self.streams.roles(input_name)
         return roles.pop() if len(roles) == 1 else None
 
     def nodes(self, input_name: str) -> set[str]:
         """The nodes of the drivers whose logs are in an input, by the name they gave themselves."""
-        return self._streams.nodes(input_name)
+        return self.streams.nodes(input_name)
 
     def stream_of(self, origin: Origin) -> tuple[str, str]:
         """The role and the node of the driver whose log this is, "" where it does not say."""
-        return self._streams.about(origin)
+        return self.streams.about(origin)
 
     def _next(self) -> int:
         self.met += 1
@@ -179,7 +181,7 @@ class Tracker:
                 learn_context(volume, context if isinstance(context, dict) else {})
                 call = rpc.oldest(stream.by_key.get(name, ()), {"CreateVolume"})
                 if call is None:
-                    self._note_success("CreateVolume", volume, record.time)
+                    self._note_success("CreateVolume", volume, record.time, record.origin)
         elif body and "node_id" in body:
             stream.node = str(body["node_id"])
         elif body and isinstance(body.get("snapshot"), dict):
@@ -387,13 +389,13 @@ class Tracker:
         call = self._by_path(stream, found["target"], rpc.MOUNTING)
         volume = self.volumes.of_path(found["target"]) or (call.volume if call else None)
         options = call.options if call and call.options is not None else (volume.options if volume else None)
-        self._note_works(found["source"], options)
+        self._note_works(stream, found["source"], options)
         if call is not None:
             call.step = "succeeded"
             if call.method == "NodePublishVolume":
-                self._note_success(call.method, call.volume, record.time)
+                self._note_success(call.method, call.volume, record.time, record.origin)
         elif volume is not None and csi.parse_path(found["target"]).where == "node":
-            self._note_success("NodePublishVolume", volume, record.time)
+            self._note_success("NodePublishVolume", volume, record.time, record.origin)
         return call
 
     def _unpublish(self, stream: Stream, record: Record) -> Call | None:
@@ -404,7 +406,7 @@ class Tracker:
         if call is not None:
             call.step = "unmounted" if found["done"] else "unmounting"
             if found["done"] and call.method == "NodeUnpublishVolume":
-                self._note_success(call.method, call.volume, record.time)
+                self._note_success(call.method, call.volume, record.time, record.origin)
         return call
 
     def _retained(self, stream: Stream, record: Record) -> Call | None:
@@ -479,7 +481,7 @@ class Tracker:
                 if late and len(self._given_up) < MAX_VOLUMES:
                     self._given_up.add(call.volume.name)
         elif outcome == "ok":
-            self._note_success(rpc.method_key(call), call.volume, call.end)
+            self._note_success(rpc.method_key(call), call.volume, call.end, call.origin)
         self._drop(stream, call)
         self.ended.append(call)
         if outcome == "ok" and stream.ambiguous:
@@ -574,12 +576,13 @@ class Tracker:
         counts[method] = counts.get(method, 0) + number
         self.by_input[origin.input, kind] += number
 
-    def _note_success(self, method: str, volume: Volume | None, time: int | None) -> None:
+    def _note_success(self, method: str, volume: Volume | None, time: int | None, origin: Origin) -> None:
         if volume is not None:
-            volume.successes[method] = (time, self.clock)
+            volumes.note_success(volume, method, (time, self.clock), origin)
 
-    def _note_works(self, source: str, options: str | None) -> None:
+    def _note_works(self, stream: Stream, source: str, options: str | None) -> None:
         server, path = csi.split_source(source)
+        stream.mounted(server)
         for key in ((server, ""), (server, path)):
             if key not in self.works and self.volumes.full(self.works):
                 continue

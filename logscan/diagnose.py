@@ -212,8 +212,8 @@ def _recovered(incident: Incident, rule: Rule, facts: Facts | None, world: World
     method = joins.method_of(incident)
     if "Snapshot" in method and incident.call is not None:
         method = f"{method} {incident.call.key}"
-    ended = [volume.successes.get(method)] if method else list(volume.successes.values())
-    return any(_after(success, incident) for success in ended if success is not None)
+    origin = incident.call.origin if incident.call is not None else None
+    return any(_after(success, incident) for success in world.tracker.streams.successes(volume, method, origin))
 
 
 def _after(success: tuple[int | None, int], incident: Incident) -> bool:
@@ -274,7 +274,7 @@ def _owner(case: _Case, rivals: Iterable[_Case], symptoms_of: Callable[[str], se
 
 def _owners(case: _Case, rivals: Iterable[_Case], symptoms_of: Callable[[str], set[str]]) -> Iterator[_Case]:
     for other in rivals:
-        if other is case or other.rule.id == case.rule.id:
+        if other is case or other.rule.id == case.rule.id or _elsewhere(case, other):
             continue
         if _told_later(case, other):
             yield other
@@ -283,6 +283,17 @@ def _owners(case: _Case, rivals: Iterable[_Case], symptoms_of: Callable[[str], s
             if other.rule.id in symptoms_of(case.rule.id) and case.rule.id < other.rule.id:
                 continue
             yield other
+
+
+def _elsewhere(case: _Case, other: _Case) -> bool:
+    """Whether two failures are certainly of different nodes, each of which has its own reason."""
+    calls = (case.incident.call, other.incident.call)
+    nodes = (case.context.get("node"), other.context.get("node"))
+    return (
+        all(one is not None and one.method.startswith("Node") for one in calls)
+        and None not in nodes
+        and nodes[0] != nodes[1]
+    )
 
 
 def _told_later(case: _Case, other: _Case) -> bool:
@@ -317,7 +328,8 @@ def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: World) 
             owner = owners[id(owner)]
         if id(owner) in home:
             guests[home[id(owner)]].append(symptom)
-    diagnoses = [_diagnosis(group, guests[key], world) for key, group in groups.items()]
+    failing = _failing_nodes([*cases, *(symptom for symptom, _ in folded)])
+    diagnoses = [_diagnosis(group, guests[key], world, failing) for key, group in groups.items()]
     blocked: Counter[str] = Counter()
     for diagnosis in diagnoses:
         if not diagnosis.recovered:
@@ -348,7 +360,25 @@ def _rank(diagnosis: Diagnosis, blocked: Mapping[str, int]) -> tuple[object, ...
     )
 
 
-def _diagnosis(group: list[_Case], guests: list[_Case], world: World) -> Diagnosis:
+def _failing_nodes(cases: Iterable[_Case]) -> set[tuple[str, str]]:
+    """(server, node) of what fails and goes on."""
+    return {
+        (case.context.get("server", ""), case.context["node"])
+        for case in cases
+        if "node" in case.context and not case.recovered
+    }
+
+
+def _other_nodes(group: list[_Case], world: World, failing: set[tuple[str, str]]) -> tuple[str, ...]:
+    """The nodes on which the servers of a node's trouble were mounted, and that have none with them."""
+    if any(case.recovered or not case.context.get("method", "").startswith("Node") for case in group):
+        return ()
+    servers = {case.context["server"] for case in group if case.context.get("server")}
+    fine = {(server, node) for server in servers for node in world.tracker.streams.mounting(server)}
+    return tuple(sorted({node for _, node in fine - failing}))
+
+
+def _diagnosis(group: list[_Case], guests: list[_Case], world: World, failing: set[tuple[str, str]]) -> Diagnosis:
     lead = max(group, key=_weight)
     everyone = [case.incident for case in group]
     names = _common(group)
@@ -379,6 +409,7 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: World) -> Diagnos
         # A server's line names a path only; the volumes are those that it explains.
         volumes=_volumes([*group, *guests], world.tracker),
         nodes=tuple(sorted({case.context["node"] for case in group if "node" in case.context})),
+        other_nodes=_other_nodes(group, world, failing),
         methods=tuple(sorted({case.context["method"] for case in group if case.context.get("method")})),
         failures=failures or max(sightings.values(), default=0),
         attempts=max((incident.attempts for incident in everyone), default=0),

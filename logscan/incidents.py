@@ -202,14 +202,16 @@ class Collector:
         if rules and all(finding.rule.severity is Severity.INFO for finding in findings):
             return ("benign", rules)
         if not rules:
-            return (name, rules, told.severity, told.file, told.source_line, template(told.message))
+            return (name, rules, _place(call, told), told.severity, told.file, told.source_line, template(told.message))
         if call is None:
             captures = () if name else tuple(sorted((k, v) for f in findings for k, v in f.captures.items()))
             captures += _object(told) if told.kind == "event" and not name else ()
             mount = csi.parse_mount(told.message)
-            return (name, rules, told.origin.component, mount.source if mount else "", captures)
+            return (name, rules, _place(None, told), told.origin.component, mount.source if mount else "", captures)
         options = (call.source, call.options)
-        return (name, rules, call.method, call.code, options, call.outcome, call.candidates > 1)
+        return (
+            name, rules, _place(call, told), call.method, call.code, options, call.outcome, call.candidates > 1,
+        )  # fmt: skip
 
     def _count(
         self, incident: Incident, records: list[tuple[Record, list[Finding]]], call: Call | None, failures: int
@@ -242,6 +244,13 @@ class Collector:
                 began = _began(record, record.time)
                 incident.first_time = began if first is None else min(first, began)
                 incident.last_time = record.time if last is None else max(last, record.time)
+
+
+def _place(call: Call | None, told: Record) -> tuple[str, ...]:
+    """What keeps nodes apart: what works on one may fail on another."""
+    if call is not None:
+        return (call.origin.input, call.origin.stream) if call.method.startswith("Node") else ()
+    return () if told.kind == "event" else (told.origin.node,)
 
 
 def _is_problem(record: Record) -> bool:

@@ -207,8 +207,10 @@ class Volume:
     source: str = ""  # "server:/path" of the last mount seen for it
     options: str | None = None  # options of that mount; None: no mount seen
     attempts: dict[str, int] = field(default_factory=dict)  # by method (and snapshot)
-    # When a method last ended well: (time, order of reading).
+    # When a method last ended well: (time, order of reading).  A node's calls are in the second, by
+    # (method, input, stream) of whoever answered: what works on one node may fail on another.
     successes: dict[str, tuple[int | None, int]] = field(default_factory=dict)
+    node_successes: dict[tuple[str, str, str], tuple[int | None, int]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)  # methods that an event says ended well for good
 
 
@@ -343,6 +345,7 @@ class Diagnosis:
     alternatives: tuple[Alternative, ...] = ()
     volumes: tuple[VolumeRef, ...] = ()
     nodes: tuple[str, ...] = ()
+    other_nodes: tuple[str, ...] = ()  # that mounted from the same server, and do not fail
     methods: tuple[str, ...] = ()
     failures: int = 0  # failed calls, each once though the driver logs it twice
     attempts: int = 0  # of the volume that tried most often

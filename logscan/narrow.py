@@ -103,6 +103,8 @@ class Narrower:
             inside: these bytes end in the midst of a line.
         """
         self._rest, self._offset, self._inside = b"", offset, inside
+        for certificate in self.certificates:
+            certificate.seen.clear()  # what works is to be told of each input
         return self
 
     def feed(self, chunk: bytes) -> Iterator[bytes | Run]:

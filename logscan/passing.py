@@ -118,12 +118,12 @@ class Passer:
     def waken(name: str, calls: Sequence[Asleep]) -> Volume:
         """The volume as it would be, had its calls been read when their turn came."""
         tracker = Tracker()
-        for place, size, clock, year, zone, fetch in calls:
+        for place, size, clock, year, zone, fetch, origin in calls:
             block = place if isinstance(place, bytes) else fetch(place, size)
             records = list(_records(block, year, zone))
             tracker.clock = clock - len(records)
             for record in records:
-                tracker.feed(record)
+                tracker.feed(record._replace(origin=origin))
         return tracker.volumes.known(name) or Volume(name)
 
     def _is_idle(self, literal: str) -> bool:

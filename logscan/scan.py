@@ -221,7 +221,9 @@ class Scanner:
         clocks = accumulate((used[kind].lines for kind in run.kinds), initial=clock)
         next(clocks)
         sizes = [after - before for before, after in pairwise(run.offsets)]
-        volumes.sleep(run.names, zip(run.places(), sizes, clocks, repeat(year), repeat(zone), repeat(run.fetch)))
+        volumes.sleep(
+            run.names, zip(run.places(), sizes, clocks, repeat(year), repeat(zone), repeat(run.fetch), repeat(origin))
+        )
         for kind, count in Counter(run.kinds).items():
             certificate = used[kind]
             self._collector.pass_over(certificate.benign, certificate.benign_problems, certificate.problems, count)
@@ -363,6 +365,8 @@ class Scanner:
         """Diagnose what was read.  To be called once, when all inputs have been read."""
         self.close()
         if self._hosts is not None:
+            hosts = self._hosts
+            self._tracker.streams.host = lambda origin: origin.node or hosts.of(origin)
             for incident in self._collector.incidents.values():
                 if not incident.node and (incident.role == "node" or "node" in incident.origin.pod):
                     incident.node = self._hosts.of(incident.origin)

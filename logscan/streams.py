@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from logscan import rpc
-from logscan.model import Call, Origin, Record
+from logscan.model import Call, Origin, Record, Volume
 
 MAX_OPEN = 4_096  # open calls of one stream
 MAX_AWAITING = 1_024  # mount errors whose GRPC error has not come yet
 MAX_STREAMS = 4_096  # of all inputs; the one that was silent for longest makes room
 MAX_NODES = 1_000  # of one input, of streams that made room
+MAX_SERVERS = 64  # of one stream
+
+
+def _told(origin: Origin) -> str:
+    """The node that a log's own framing or path tells; not a lambda, as books are copied by pickle."""
+    return origin.node
 
 
 @dataclass(slots=True)
@@ -31,6 +37,8 @@ class Stream:
     role: str = ""
     node: str = ""
     running: bool = False  # it has worked since its last start
+    origin: Origin | None = None  # of its first record
+    servers: set[str] = field(default_factory=set)  # from which it mounted
 
     def lets_pass(self, methods: Iterable[str], names: Sequence[str], *, named: bool) -> bool:
         """Whether calls that go well, one after the other, would change nothing but counts, as things stand.
@@ -49,6 +57,11 @@ class Stream:
         self.running, self.role = True, role
         if last_time is not None and (self.last_time is None or last_time > self.last_time):
             self.last_time = last_time
+
+    def mounted(self, server: str) -> None:
+        """Take note that a mount of *server* went well."""
+        if len(self.servers) < MAX_SERVERS:
+            self.servers.add(server)
 
     def at_rest(self) -> bool:
         """Whether no call is open and nothing waits for a line to come."""
@@ -76,7 +89,9 @@ class Streams:
         self._close = close
         self._roles: dict[str, set[str]] = {}  # of streams that made room, by input
         self._nodes: dict[str, set[str]] = {}
+        self._served: dict[str, set[str]] = {}  # by server: nodes of streams that made room
         self._next: dict[str, str] = {}  # inputs whose log goes on in another
+        self.host: Callable[[Origin], str] = _told  # on which node a log was written
         self._last: tuple[tuple[str, str], Stream] | None = None  # the latest that made room: its calls are just ending
 
     def __iter__(self) -> Iterator[Stream]:
@@ -90,7 +105,7 @@ class Streams:
         key = (origin.input, origin.stream)
         stream = self._book.get(key)
         if stream is None:
-            stream = self._book[key] = Stream()
+            stream = self._book[key] = Stream(origin=origin)
             if len(self._book) > MAX_STREAMS:
                 self._make_room(origin.input)
         else:
@@ -111,6 +126,11 @@ class Streams:
         nodes = self._nodes.setdefault(input_name, set())
         if stream.node and len(nodes) < MAX_NODES:
             nodes.add(stream.node)
+        if node := self._node_of(stream):
+            for server in stream.servers:
+                mounted = self._served.setdefault(server, set()) if len(self._served) < MAX_STREAMS else set()
+                if len(mounted) < MAX_NODES:
+                    mounted.add(node)
 
     def go_on(self, before: str, name: str) -> None:
         """The log of the input *before* goes on in another: what is open there may end here."""
@@ -131,11 +151,57 @@ class Streams:
 
     def about(self, origin: Origin) -> tuple[str, str]:
         """The role and the node of a stream, "" where it does not say."""
-        name = origin.input
-        while name in self._next:
-            name = self._next[name]
-        key = (name, origin.stream)
+        stream = self.find(origin.input, origin.stream)
+        return (stream.role, stream.node) if stream else ("", "")
+
+    def find(self, input_name: str, name: str) -> Stream | None:
+        """A stream that was heard of; None where it made room."""
+        while input_name in self._next:
+            input_name = self._next[input_name]
+        key = (input_name, name)
         stream = self._book.get(key)
         if stream is None and self._last is not None and self._last[0] == key:
             stream = self._last[1]
-        return (stream.role, stream.node) if stream else ("", "")
+        return stream
+
+    def _node_of(self, stream: Stream) -> str:
+        return stream.node or (self.host(stream.origin) if stream.origin is not None else "")
+
+    def mounting(self, server: str) -> set[str]:
+        """The nodes, as far as their names are known, on which a mount of *server* went well."""
+        found = {self._node_of(stream) for stream in self._book.values() if server in stream.servers}
+        return (found | self._served.get(server, set())) - {""}
+
+    def same_node(self, one: tuple[str, str], other: tuple[str, str], time: int | None) -> bool:
+        """Whether what went well in the stream *one* at *time* may have been on the node of *other*.
+
+        Where their nodes are not known: as a pod of the driver that starts again writes to another
+        log, unless *other* still spoke then, for one node has one such pod at a time.
+
+        Args:
+            one: (input, stream), as other.
+        """
+        mine, theirs = self.find(*one), self.find(*other)
+        if mine is None or theirs is None or mine is theirs:
+            return True
+        nodes = {self._node_of(mine), self._node_of(theirs)} - {""}
+        if len(nodes) == 2:
+            return False
+        if self._node_of(mine) and self._node_of(theirs):
+            return True
+        return theirs.last_time is None or time is None or theirs.last_time <= time
+
+    def successes(self, volume: Volume, method: str, origin: Origin | None) -> list[tuple[int | None, int]]:
+        """When a method last ended well for a volume: (time, order of reading), one per stream where it is a node's.
+
+        Args:
+            method: "" for any.
+            origin: of the driver that failed, to leave out what certainly went well on another node.
+        """
+        found = [when for name, when in volume.successes.items() if method in {"", name}]
+        for (name, *place), when in volume.node_successes.items():
+            if method in {"", name} and (
+                origin is None or self.same_node((place[0], place[1]), (origin.input, origin.stream), when[0])
+            ):
+                found.append(when)
+        return found

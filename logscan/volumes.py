@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from logscan import csi
-from logscan.model import Record, Volume
+from logscan.model import Origin, Record, Volume
 
 MAX_VOLUMES = 20_000  # volumes remembered that have not failed, and as many that have: a report names no more
 
 
 MAX_ASLEEP = 8  # calls of one volume that are kept unread
+MAX_PLACES = 64  # where a volume was mounted or unmounted well
 
 
 # A call that ended well and was not read: its lines (or their offset for ``fetch``), their size, the order of
-# reading of its last record, the year and the zone (µs east of UTC) of its stamps, fetch(offset, size).
-Asleep = tuple[bytes | int, int, int, int | None, int, Callable[[int, int], bytes]]
+# reading of its last record, the year and the zone (µs east of UTC) of its stamps, fetch(offset, size), who wrote it.
+Asleep = tuple[bytes | int, int, int, int | None, int, Callable[[int, int], bytes], Origin]
 
 
 class Volumes:
@@ -253,6 +254,23 @@ class Volumes:
             learn_context(volume, parameters)
             volume.parameters = {str(key): str(value) for key, value in parameters.items()}
         return volume
+
+
+def note_success(volume: Volume, method: str, when: tuple[int | None, int], origin: Origin) -> None:
+    """Take note that a method ended well.
+
+    Args:
+        when: time, order of reading.
+        origin: of the driver that answered.
+    """
+    if not method.startswith("Node"):
+        volume.successes[method] = when
+        return
+    book, key = volume.node_successes, (method, origin.input, origin.stream)
+    book.pop(key, None)
+    if len(book) >= MAX_PLACES:
+        del book[next(iter(book))]
+    book[key] = when
 
 
 def learn_context(volume: Volume, values: Mapping[str, Any]) -> None:

@@ -84,6 +84,7 @@ REFUSED = Diagnosis(
     remedy=Remedy("Admit the node.", ("Add it to /etc/exports.",), ("sudo exportfs -ra",)),
     volumes=tuple(VolumeRef(f"pv-{n:04}", f"data-{n}", "prod", "10.0.0.5", "/data") for n in range(43)),
     nodes=("worker-1", "worker-2"),
+    other_nodes=("worker-3",),
     methods=("NodePublishVolume",),
     failures=112,
     attempts=9,

@@ -148,6 +148,7 @@ def diagnosis(one: Diagnosis) -> dict[str, Any]:
             for volume in one.volumes
         ],
         "nodes": list(one.nodes),
+        "other_nodes": list(one.other_nodes),
         "methods": list(one.methods),
         "failures": one.failures,
         "attempts": one.attempts,

@@ -7,7 +7,9 @@ from typing import TextIO
 
 from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, Evidence, InputSummary, Report, Severity, VolumeRef
 from logscan.report.mdtext import block, cell, code, prose, reference
-from logscan.report.words import clip, count, kind, left_out, listed, looked_at, more, place, sentence, span
+from logscan.report.words import (
+    clip, count, kind, left_out, listed, looked_at, more, node_list, place, sentence, span,
+)  # fmt: skip
 
 # A job's summary may have 1 MiB, a comment 65,536 characters: what is dropped here is counted here.
 MAX_PAGES = 12
@@ -109,7 +111,7 @@ def _diagnosis(number: int, one: Diagnosis) -> Iterator[str]:
 
 def _concerns(one: Diagnosis) -> Iterator[str]:
     if one.nodes:
-        yield from (f"Nodes: {_say(listed(one.nodes, 6))}", "")
+        yield from (f"On {_say(node_list(one, 6))}.", "")
     if not one.volumes:
         return
     rows = [

@@ -26,6 +26,7 @@ from logscan.report.words import kind as _kind
 from logscan.report.words import listed as _listed
 from logscan.report.words import looked_at as _looked_at
 from logscan.report.words import more as _more
+from logscan.report.words import node_list as _node_list
 from logscan.report.words import place as _place
 from logscan.report.words import sentence as _sentence
 from logscan.report.words import span as _span
@@ -149,7 +150,7 @@ def _concerns(page: Page, one: Diagnosis) -> None:
         left = sum(len(volumes) for volumes in list(shares.values())[MAX_SHARES:])
         page.prose(f"and {_count(left, 'volume')} of {len(shares) - MAX_SHARES:,} more shares")
     if one.nodes:
-        page.prose(f"node{'s' * (len(one.nodes) > 1)} {_listed(one.nodes, MAX_NODES)}")
+        page.prose(_node_list(one, MAX_NODES))
 
 
 def _volume(volume: VolumeRef) -> str:

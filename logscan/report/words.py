@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logscan.model import Evidence, InputSummary, Report, Severity, rfc3339
+from logscan.model import Diagnosis, Evidence, InputSummary, Report, Severity, rfc3339
 
 
 def count(number: int, noun: str) -> str:
@@ -34,6 +34,16 @@ def span(first: int | None, last: int | None) -> str:
         return f"{start} UTC"
     end = other[11:19] if one[:10] == other[:10] else f"{other[:10]} {other[11:19]}"
     return f"{start} to {end} UTC"
+
+
+def node_list(one: Diagnosis, most: int) -> str:
+    """Such as: nodes worker-1, worker-2; worker-3 mounts from the server and does not fail."""
+    text = f"node{'s' * (len(one.nodes) > 1)} {listed(one.nodes, most)}"
+    if one.other_nodes:
+        several = len(one.other_nodes) > 1
+        does = "mount from the server and do not fail" if several else "mounts from the server and does not fail"
+        text += f"; {listed(one.other_nodes, most)} {does}"
+    return text
 
 
 def duration(micros: int) -> str:

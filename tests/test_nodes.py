@@ -1,0 +1,172 @@
+"""What fails on one node and works on others: which, and that no other node's success is taken for a cure."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from logscan import rules, scan, sources
+from logscan.model import Report
+from tests import driver_simulator as sim
+
+REFERENCE = 1_796_083_200_000_000  # 2026-12-01
+RULES = rules.load()
+NODES = ("worker-1", "worker-2", "worker-3")
+VERSIONS = tuple(version for version in sim.VERSIONS if version not in {"v3.1.0", "master"})
+HOW = {
+    "client-not-allowed": "mount.nfs: access denied by server while mounting 10.1.0.3:/vol",
+    "statd-missing": "mount.nfs: rpc.statd is not running but is required for remote locking.\nmount.nfs: Either use '-o nolock' to keep locks local, or start statd.",
+    "server-refused": "mount.nfs: Connection refused",
+}
+
+
+def volume_of(dice: random.Random, number: int) -> sim.Volume:
+    name = f"pvc-{dice.getrandbits(32):08x}-0000-4000-8000-{number:012x}"
+    return sim.Volume(name, "shop/shared", {"server": "10.1.0.3", "share": "/vol"}, ("nfsvers=3",))
+
+
+def on(volume: sim.Volume, pod: str) -> sim.Volume:
+    """The same volume for a pod of its own."""
+    return sim.Volume(volume.name, volume.claim, volume.parameters, volume.flags, pod=pod)
+
+
+def driver_of(version: str, node: str) -> sim.Driver:
+    driver = sim.Driver(version, seed=len(node))
+    if node:
+        sim.Call(driver, 0.2, "Node/NodeGetInfo", "", {}).ok({"node_id": node})
+    return driver
+
+
+def report_of(logs: dict[str, str]) -> Report:
+    scanner = scan.Scanner(RULES, scan.Options(reference=REFERENCE))
+    for name, text in logs.items():
+        scanner.read(sources.Source(name, None, iter([text.encode()])))
+    return scanner.report()
+
+
+def prefixed(logs: dict[str, str]) -> dict[str, str]:
+    """As ``kubectl logs -l app=csi-nfs-node --prefix`` prints them: pod after pod."""
+    return {
+        "nodes.log": "".join(
+            f"[pod/csi-nfs-node-{number:05}/nfs] {line}\n"
+            for number, text in enumerate(logs.values())
+            for line in text.splitlines()
+        )
+    }
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(VERSIONS),
+    st.sampled_from(sorted(HOW)),
+    st.integers(0, 2),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 4),
+)
+def test_trouble_of_one_node_is_told_of_that_node_and_stays_open(version, category, bad, named, merged, tries):
+    dice = random.Random(tries)
+    volume = volume_of(dice, bad)
+    logs = {}
+    for number, node in enumerate(NODES):
+        driver = driver_of(version, node if named else "")
+        mine = on(volume, f"00000000-0000-4000-8000-{number:012x}")
+        at = 1.0
+        if number == bad:
+            for attempt in range(tries):
+                at = sim.publish(driver, mine, at, mount=HOW[category]) + 30 * 2**attempt
+            other = volume_of(dice, 9)
+            sim.unpublish(driver, on(other, "00000000-0000-4000-8000-00000000000f"), at + 60)  # it lives on
+        else:
+            sim.publish(driver, mine, 20 + number)
+        logs[f"{node}.log"] = driver.text()
+
+    report = report_of(prefixed(logs) if merged else logs)
+
+    [found] = [one for one in report.diagnoses if one.category != "healthy" and one.severity > 0]
+    assert (found.category, found.recovered, found.failures) == (category, False, tries)
+    if named:
+        assert found.nodes == (NODES[bad],)
+        assert set(found.other_nodes) == set(NODES) - {NODES[bad]}
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_later_success_on_the_same_node_heals_and_is_no_other_nodes_merit(version, named):
+    volume = on(volume_of(random.Random(1), 1), "00000000-0000-4000-8000-000000000001")
+    driver = driver_of(version, "worker-1" if named else "")
+    end = sim.publish(driver, volume, 1, mount=HOW["server-refused"])
+    sim.publish(driver, volume, end + 5)
+
+    report = report_of({"worker-1.log": driver.text()})
+
+    [found] = report.diagnoses
+    assert found.recovered
+    assert found.other_nodes == ()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_pod_that_follows_on_a_node_heals_what_failed_in_the_one_before(version):
+    """Nothing tells that both pods were of one node, but one had ended when the other mounted."""
+    volume = on(volume_of(random.Random(1), 1), "00000000-0000-4000-8000-000000000001")
+    old, new = driver_of(version, ""), driver_of(version, "")
+    end = sim.publish(old, volume, 1, mount=HOW["server-refused"])
+    new.lines = []
+    new.start(end + 60)
+    sim.publish(new, volume, end + 90)
+
+    [found] = report_of({"csi-nfs-node-aaaaa.log": old.text(), "csi-nfs-node-bbbbb.log": new.text()}).diagnoses
+
+    assert found.recovered
+
+
+def test_a_node_that_fails_with_the_same_server_for_another_cause_is_not_called_fine():
+    volume = volume_of(random.Random(1), 1)
+    logs = {}
+    for number, (node, mount) in enumerate(
+        zip(NODES, (HOW["client-not-allowed"], HOW["statd-missing"], ""), strict=True)
+    ):
+        driver = driver_of("v4.9.0", node)
+        mine = on(volume, f"00000000-0000-4000-8000-{number:012x}")
+        if number == 1:  # it had worked there
+            before = on(volume_of(random.Random(2), 2), "00000000-0000-4000-8000-00000000000a")
+            sim.publish(driver, before, 1)
+        sim.publish(driver, mine, 10, mount=mount)
+        logs[node] = driver.text()
+
+    found = {one.category: one for one in report_of(logs).diagnoses}
+
+    assert found["client-not-allowed"].nodes == ("worker-1",)
+    assert found["client-not-allowed"].other_nodes == ("worker-3",)
+    assert found["statd-missing"].other_nodes == ("worker-3",)
+
+
+def test_what_large_logs_pass_over_counts_for_nodes_too():
+    """A healthy node's log is narrowed, and still tells that the server can be mounted there."""
+    volume = volume_of(random.Random(1), 1)
+    sick = driver_of("v4.11.0", "worker-1")
+    sim.publish(sick, on(volume, "00000000-0000-4000-8000-000000000001"), 5, mount=HOW["client-not-allowed"])
+    logs = {"worker-1": sick.text()}
+    for node in NODES[1:]:
+        driver = driver_of("v4.11.0", node)
+        driver.jitter = 0.000_001  # one call after the other
+        for number in range(1_500):
+            mine = volume_of(random.Random(number), number)
+            sim.publish(driver, on(mine, f"00000000-0000-4000-8000-{number:012x}"), 10 + 2 * number)
+        logs[node] = driver.text()
+    assert len(logs["worker-3"]) > 2 << 20
+
+    reports = []
+    for narrow in (True, False):
+        scanner = scan.Scanner(RULES, scan.Options(reference=REFERENCE, narrow=narrow))
+        for name, text in logs.items():
+            data = text.encode()
+            chunks = (data[start : start + 65536] for start in range(0, len(data), 65536))
+            scanner.read(sources.Source(name, None, chunks))
+        reports.append(scanner.report())
+
+    assert reports[0] == reports[1]
+    assert reports[0].diagnoses[0].other_nodes == ("worker-2", "worker-3")
