@@ -97,10 +97,6 @@ class Tracker:
         ended, self.ended = self.ended, []
         return ended
 
-    def go_on(self, before: str, name: str) -> None:
-        """The log of one input goes on in another: it was rotated."""
-        self.streams.go_on(before, name)
-
     def close(self) -> None:
         """The log is over: settle what can be settled, and say what hangs."""
         for stream in self.streams:
@@ -110,10 +106,6 @@ class Tracker:
         """Whether the calls of an input are a controller's or a node's; None if neither or both."""
         roles = self.streams.roles(input_name)
         return roles.pop() if len(roles) == 1 else None
-
-    def nodes(self, input_name: str) -> set[str]:
-        """The nodes of the drivers whose logs are in an input, by the name they gave themselves."""
-        return self.streams.nodes(input_name)
 
     def stream_of(self, origin: Origin) -> tuple[str, str]:
         """The role and the node of the driver whose log this is, "" where it does not say."""

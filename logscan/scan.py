@@ -167,7 +167,7 @@ class Scanner:
             before, self._parts[key] = self._parts.get(key), (name, place)
             if before is not None:
                 if before[1].instance == place.instance and before[1].part < place.part:
-                    self._tracker.go_on(before[0], name)
+                    self._tracker.streams.go_on(before[0], name)
                 state.restarted = before[1].instance < place.instance
         return Reading(
             name, partial(self._record, state), reference=options.reference or reference, year=options.year,
@@ -442,7 +442,7 @@ class Scanner:
         version, how = state.version()
         component, tracker = state.components.most_common(), self._tracker
         role, counted = tracker.role(state.name), tracker.by_input
-        nodes = state.nodes | tracker.nodes(state.name)
+        nodes = state.nodes | tracker.streams.nodes(state.name)
         if not nodes and self._hosts is not None and (node := self._hosts.of_input(state.name)):
             nodes.add(node)
         return InputSummary(
