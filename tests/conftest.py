@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from logscan.model import (
     Alternative,
@@ -27,6 +28,10 @@ from logscan.model import (
     Unrecognised,
     VolumeRef,
 )
+
+# How long an example takes depends on what else the machine does; benchmarks/ measures.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 VOLUME = "pvc-ca0ab165-9aa5-42a4-ae15-f4fd036142d2"
 START = 1_784_541_232_387_108  # 2026-07-20T09:53:52.387108Z
