@@ -233,7 +233,7 @@ def check_text(output: str) -> None:
 
 # What a page of ours is made of; nothing that loads, runs or sends.
 HTML_TAGS = {
-    "html", "head", "meta", "title", "style", "body", "a", "header", "div", "p", "nav", "main", "section", "h1", "h2", "h3", "h4", "span",
+    "html", "head", "meta", "title", "style", "body", "a", "header", "div", "p", "nav", "main", "section", "h1", "h2", "h3", "h4", "span", "strong",
     "dl", "dt", "dd", "ol", "ul", "li", "article", "code", "pre", "button", "figure", "figcaption", "table", "caption", "thead", "tbody", "tr",
     "th", "td", "details", "summary", "form", "label", "input", "fieldset", "legend", "select", "option", "output", "footer", "script",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, Evidence, Report, Severity, VolumeRef
 from logscan.report.html.dom import Html, block, el, join, text
-from logscan.report.words import clip, count, kind, listed, more, place, span
+from logscan.report.words import clip, count, kind, listed, more, node_list, place, span
 
 # A page that opens at once and can be sent by mail; the JSON report holds all of it.
 MAX_CARDS = 100
@@ -212,7 +212,7 @@ def quoted(item: Evidence) -> Html:
 def _concerns(one: Diagnosis) -> Html:
     if not (one.volumes or one.nodes):
         return Html("")
-    nodes = el("p", f"Node{'s' * (len(one.nodes) > 1)}: ", listed(one.nodes[:MAX_VOLUMES], 20)) if one.nodes else ""
+    nodes = el("p", "On ", node_list(one, 20), ".") if one.nodes else ""
     if not one.volumes:
         return _section("Concerns", nodes)
     told = [_volume(volume) for volume in one.volumes[:MAX_VOLUMES]]
