@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("commands.doctor", "doctor"),
     "kubectl": ("commands.kubectl", "kubectl"),
     "predict": ("commands.predict", "predict"),
+    "redact": ("commands.redact", "redact"),
     "rules": ("rulescli", "rules_group"),
     "table": ("commands.table", "table"),
     "trace": ("commands.trace", "trace"),

@@ -258,7 +258,7 @@ class Deframer:
         except UnicodeDecodeError:
             self.damaged["invalid UTF-8"] += 1
             text = raw.decode("utf-8", "replace")
-        return _clean(text.removesuffix("\r"))
+        return clean(text.removesuffix("\r"))
 
     # ------------------------------------------------------------ pasted blocks
 
@@ -550,7 +550,7 @@ class Deframer:
         found = list(entries(value, {}, 0))
         frames = []
         for n, (line, entry, around) in enumerate(found[:MAX_ENTRIES]):
-            inner = frame.part(_clean(line), 0 if n else frame.physical)
+            inner = frame.part(clean(line), 0 if n else frame.physical)
             self._describe(inner, entry, around)
             if not inner.tag or self._joined(inner, depth):
                 frames.append(inner)
@@ -589,7 +589,7 @@ class Deframer:
             frame.ident = "events"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Take escapes, zeros and a web page's blanks out of *text*."""
     if text.isascii() and "\x1b" not in text and "\0" not in text:
         return text

@@ -143,6 +143,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "account", "model", "errors", "facts", "incidents", "match", "rulebook.ruledoc", "rulebook.rulelint", "rules", "scan", "sources",
         "report.safe",
     },
+    # what leaves
+    "pseudonyms": set(),
+    "secrets": set(),
+    "contexts": set(),
+    "redact": {"contexts", "frames", "model", "pseudonyms", "secrets"},
+    "redactmap": {"errors", "pseudonyms"},
+    "redactstream": {"errors", "redact", "sources"},
+    "commands.redact": {"commands.inputs", "edge", "errors", "pseudonyms", "redact", "redactmap", "redactstream", "rules", "sources", "terminal"},
     # the edge
     "edge": {"model", "report.safe"},
     "cluster": set(),

@@ -1,0 +1,61 @@
+"""The reverse map of a redaction: a file that stays where the log came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from logscan.errors import LogscanError
+from logscan.pseudonyms import KEY_BYTES, Pseudonyms
+
+SCHEMA = "logscan.redaction-map/v1"
+_HELP = "give a map that `logscan redact --map` wrote, or a name that is free"
+
+
+def load(path: str) -> Pseudonyms | None:
+    """The pseudonyms of an earlier run; None if there is no such file yet.
+
+    Raises:
+        LogscanError: it cannot be read, or is no map.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LogscanError(path, str(error.strerror or error).lower(), "check the path") from error
+    try:
+        value = json.loads(data)
+        key, names = bytes.fromhex(value["key"]), value["names"]
+        wrong = value["schema"] != SCHEMA or len(key) != KEY_BYTES
+        wrong = wrong or not all(isinstance(text, str) for text in names.values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise LogscanError(path, "is no map of a redaction", _HELP) from error
+    if wrong:
+        raise LogscanError(path, f"is no map of a redaction ({SCHEMA})", _HELP)
+    return Pseudonyms(key, names)
+
+
+def save(path: str, pseudonyms: Pseudonyms) -> None:
+    """Write a map that nobody but its owner can read; until it is complete the old one stays.
+
+    Raises:
+        LogscanError: it cannot be written.
+    """
+    value = {"schema": SCHEMA, "key": pseudonyms.key.hex(), "names": pseudonyms.originals}
+    target = Path(os.path.realpath(path))
+    part = target.with_name(f".logscan-{os.getpid()}.map")
+    try:
+        try:
+            # Made with its rights, so that there is no moment in which others could open it.
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                json.dump(value, file, indent=1)
+                file.write("\n")
+            part.replace(target)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise LogscanError(path, f"cannot be written: {error.strerror or error}") from error
