@@ -33,6 +33,7 @@ DEFAULT = "diagnose"
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("commands.check", "check"),
     "completion": ("commands.completion", "completion"),
+    "config": ("commands.config", "config_group"),
     "convert": ("commands.convert", "convert"),
     "diagnose": ("commands.diagnose", "diagnose"),
     "doctor": ("commands.doctor", "doctor"),

@@ -39,17 +39,19 @@ class Target:
     append: bool = False
 
 
-def targets(outputs: Sequence[str], format_: str | None, inputs: Sequence[str]) -> list[Target]:
+def targets(
+    outputs: Sequence[str], format_: str | None, inputs: Sequence[str], *, default: str = "text"
+) -> list[Target]:
     """Understand the ``--output`` options, and refuse before reading what could not be written after it.
 
     A format is, in this order: the one before the file's name, *format_*, what the
-    file's ending says, text.
+    file's ending says, *default*.
 
     Raises:
         LogscanError: for an unknown format, a missing directory, two reports for
             one place, or a file that is also an input.
     """
-    found = [_target(value, format_) for value in outputs] or [Target(format_ or "text", "-")]
+    found = [_target(value, format_, default) for value in outputs] or [Target(format_ or default, "-")]
     paths = [one.path if one.path == "-" else os.path.realpath(one.path) for one in found]
     for target, path in zip(found, paths, strict=True):
         if paths.count(path) > 1:
@@ -84,23 +86,23 @@ def _refuse_parent(path: str, parent: Path) -> None:
         raise LogscanError(path, "its directory does not exist", f"mkdir -p {Path(path).parent}")
 
 
-def _target(value: str, format_: str | None) -> Target:
+def _target(value: str, format_: str | None, default: str) -> Target:
     if not value:
         raise LogscanError("--output", "an empty name", "name a file; - is standard output")
     name, equals, path = value.partition("=")
     if not equals or not name.isalnum():
-        return _step_summary(format_) if value == STEP_SUMMARY else Target(format_ or _by_ending(value), value)
+        return _step_summary(format_) if value == STEP_SUMMARY else Target(format_ or _by_ending(value, default), value)
     if name not in WRITERS:
         known = ", ".join(WRITERS)
         raise LogscanError(value, f"there is no format {name!r}", f"one of {known}; a file of that name is ./{value}")
     return _step_summary(name) if path == STEP_SUMMARY else Target(name, path or "-")
 
 
-def _by_ending(path: str) -> str:
+def _by_ending(path: str, default: str) -> str:
     name = Path(path).name.lower()
     # The longest first: report.sarif.json is SARIF.
     fits = [ending for ending in ENDINGS if name.endswith(ending)]
-    return ENDINGS[max(fits, key=len)] if fits else "text"
+    return ENDINGS[max(fits, key=len)] if fits else default
 
 
 def _step_summary(format_: str | None) -> Target:

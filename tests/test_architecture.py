@@ -157,7 +157,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cluster.run": set(),
     "cluster.collect": {"cluster.run", "errors"},
     "cluster.pack": {"bundles", "cluster.run", "errors"},
-    "commands.kubectl": {"cluster.collect", "cluster.pack", "cluster.run", "edge", "errors", "rules", "scan", "sources", "terminal", "model"},
+    "commands.kubectl": {"commands.configured", "cluster.collect", "cluster.pack", "cluster.run", "edge", "errors", "rules", "scan", "sources", "terminal", "model"},
     "rulescli": {
         "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
         "report.table", "terminal",
@@ -178,17 +178,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.doctor": {"", "doctor", "edge", "report.table", "terminal"},
     "commands.manpages": {""},
     "commands.inputs": {"edge", "errors", "model", "report.json_reader", "rules", "scan", "sources", "terminal", "times"},
+    "config": {"errors", "report", "rulebook.vocabulary"},
+    "commands.configured": {"config"},
+    "commands.config": {"commands.configured", "config", "edge", "report.json_v1", "report.safe", "terminal"},
     "ignores": {"errors", "model", "rulebook.vocabulary", "rulebook.yamltree"},
     "gate": {"ignores", "model", "report.identity", "scan"},
     "commands.check": {
-        "commands.figures", "commands.inputs", "edge", "errors", "gate", "ignores", "model", "report.json_v1", "rulebook.vocabulary",
+        "", "commands.configured", "commands.figures", "commands.inputs", "edge", "errors", "gate", "ignores", "model", "report.json_v1", "rulebook.vocabulary",
         "rules", "scan", "terminal",
     },
     "commands.diagnose": {
-        "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
+        "commands.configured", "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
     },
     "commands.predict": {"commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
-    "commands.trace": {"commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
+    "commands.trace": {"commands.configured", "commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
     # It imports commands when they are called for, see test_commands_are_imported_when_they_are_called_for.
     "cli": {"commands.completion", "commands.kubectl", "edge", "errors"},
 }  # fmt: skip

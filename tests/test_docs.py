@@ -76,3 +76,13 @@ def test_the_first_log_has_its_neighbours():
     """What an administrator would lay beside it: the exports and the class."""
     assert "/home/ubuntu/nfs *(rw,sync,no_root_squash)" in (SAMPLES / "readonly-share.exports").read_text()
     assert 'share: "/"' in (SAMPLES / "readonly-share.storageclass.yaml").read_text()
+
+
+def test_the_rules_that_the_manual_of_checks_names_exist():
+    text = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("ci.md", "configuration.md"))
+    named = re.findall(r"(?:--expect|--forbid|--max) ([a-z][a-z-]*)", text) + re.findall(
+        r"^- id: (\S+)", text, re.MULTILINE
+    )
+    named += re.findall(r"([a-z-]+) ?= ?\d+}", text) + re.findall(r"([a-z-]+)=\d", text)
+    assert len(named) >= 5
+    assert {name for name in named if not (ROOT / "rules" / f"{name}.yaml").exists()} == set()

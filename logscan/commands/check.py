@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from logscan.commands.configured import config_option, format_of, working_directory
 from logscan.commands.inputs import piped, prepare, progress_option, read, read_report, reading_options, severity_option
 from logscan.edge import (
     FOUND,
@@ -74,6 +75,7 @@ MAX_IGNORE = 1 << 20  # bytes
 @color_option
 @width_option
 @progress_option
+@config_option
 @debug_option
 @click.pass_context
 def check(
@@ -124,7 +126,8 @@ def check(
     from logscan.commands.figures import Figures
     from logscan.model import Severity
 
-    targets = terminal.targets(outputs, format_, files)
+    format_, default = format_of(ctx, format_)
+    targets = terminal.targets(outputs, format_, files, default=default)
     for written in filter(None, (metrics, write_baseline)):
         terminal.refuse(written, (*files, *(one.path for one in targets)))
     if not files and not piped():
@@ -134,7 +137,7 @@ def check(
     ruleset = rules.load(rule_dirs)
     demands = _demands(ruleset, fail_on, expected, forbidden, most, min_parsed)
     entries = () if no_ignore else _ignores(ignore_file)
-    before = _baseline(baseline) if baseline is not None else None
+    before = _baseline(baseline, write_baseline) if baseline is not None else None
 
     scanner = prepare(ruleset, **about)
     interrupted = read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress))
@@ -230,16 +233,24 @@ def _ignores(file: str | None) -> Sequence[Ignore]:
 
 def _nearest(name: str) -> Path | None:
     """A regular file of that name in the working directory or its nearest parent."""
-    try:
-        here = Path.cwd()
-    except OSError:  # it has been removed
+    here = working_directory()
+    if here is None:
         return None
     return next((one / name for one in (here, *here.parents) if os.path.isfile(one / name)), None)  # noqa: PTH113 - Path.is_file raises where access is denied
 
 
-def _baseline(file: str) -> Report:
-    from logscan.errors import SourceError
+def _baseline(file: str, written: str | None) -> Report:
+    """The baseline; an empty one if this run is to write it for the first time.
 
+    Raises:
+        LogscanError: it cannot be read, or is no report.
+    """
+    from logscan import __version__
+    from logscan.errors import SourceError
+    from logscan.model import Report
+
+    if written is not None and not os.path.exists(file) and os.path.realpath(written) == os.path.realpath(file):  # noqa: PTH110 - Path.exists raises where access is denied
+        return Report(__version__, "healthy")
     try:
         return read_report(file)
     except SourceError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from logscan.commands.configured import config_option, format_of
 from logscan.commands.inputs import piped, prepare, progress_option, read, reading_options, severity_option
 from logscan.edge import (
     USAGE,
@@ -51,6 +52,7 @@ the terminal; `logscan --help` tells the rest.
 @color_option
 @width_option
 @progress_option
+@config_option
 @debug_option
 @click.pass_context
 def diagnose(
@@ -86,7 +88,8 @@ def diagnose(
     """  # noqa: D301 - click wants the character itself
     from logscan import terminal
 
-    targets = terminal.targets(outputs, format_, files)
+    format_, default = format_of(ctx, format_)
+    targets = terminal.targets(outputs, format_, files, default=default)
     if metrics is not None:
         terminal.refuse(metrics, (*files, *(one.path for one in targets)))
     if not files and not piped():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from logscan import __version__
+from logscan.commands.configured import config_option
 from logscan.edge import (
     UNREAD,
     USAGE,
@@ -67,6 +68,7 @@ _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
 @color_option
 @width_option
 @click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
+@config_option
 @debug_option
 @click.pass_context
 def kubectl(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from logscan.commands.configured import config_option
 from logscan.commands.inputs import piped, read, tz_option, year_option
 from logscan.edge import color_option, complain, debug_option, rules_option, status_of, width_option
 from logscan.errors import LogscanError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @color_option
 @width_option
 @click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
+@config_option
 @debug_option
 @click.pass_context
 def trace(
