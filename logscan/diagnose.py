@@ -82,6 +82,7 @@ def diagnose(
     version: Mapping[str, str],
     end: int | None,
     scales: Scales | None = None,
+    patience: match.Patience | None = None,
 ) -> Verdicts:
     """Find the cause of each incident and fold those of one cause into one diagnosis.
 
@@ -89,11 +90,12 @@ def diagnose(
         version: the driver's version by input name; "" for inputs that do not tell.
         end: time of the last record of the log, µs since the epoch.
         scales: what was given beside the logs: exports, manifests.
+        patience: knows which rules took too long.
     """
     # Asked of each pair of cases, and the same all along.
     symptoms_of = cache(lambda rule_id: match.symptoms_of(rule_id, rules))
     joins.settle(collector, tracker.volumes, rules, symptoms_of)
-    world = World(tracker, collector, version, end)
+    world = World(tracker, collector, version, end, patience)
     verdicts = Verdicts()
     cases: list[_Case] = []
     for incident in collector.incidents.values():

@@ -10,6 +10,7 @@ from typing import Any
 from logscan import csi
 from logscan.calls import Tracker
 from logscan.incidents import Collector, Incident
+from logscan.match import Patience
 from logscan.model import Finding
 from logscan.volumes import is_claim
 
@@ -17,7 +18,15 @@ from logscan.volumes import is_claim
 class World:
     """What the whole log tells: the answer to every field of a ``when``."""
 
-    def __init__(self, tracker: Tracker, collector: Collector, version: Mapping[str, str], end: int | None) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        collector: Collector,
+        version: Mapping[str, str],
+        end: int | None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.patience = patience or Patience()
         self.tracker = tracker
         self.collector = collector
         self.end = end
@@ -62,6 +71,10 @@ class Facts:
         family, _, rest = field.partition(".")
         value = getattr(self, f"_{family}", self._nothing)(rest)
         return None if value == "" and field not in {"mount.options", "mount.flavour", "role"} else value
+
+    def matches(self, pattern: str, text: str) -> bool:
+        """Whether a pattern of the rule is found in a text."""
+        return self._world.patience.search(self._finding.rule.id, pattern, text) is not None
 
     def times(self) -> Sequence[int]:
         """When this finding was made for its volume."""

@@ -7,8 +7,9 @@ on a record that lacks the literal.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any, Protocol
 
 from logscan import csi
@@ -17,25 +18,58 @@ from logscan.model import Condition, Finding, Record, Rule, Signature, Test
 # A pattern that needs longer than this for one record backtracks; the rule is left out then.
 TIME_LIMIT = 0.25  # seconds
 MAX_TIMEOUTS = 3  # of one rule, before it is not tried any more
+SLOW = 0.02  # seconds; what takes longer than this for one record adds up
+PATIENCE = 5.0  # seconds that all such searches of one rule may take together
 OTHER_DRIVER = "other-driver"  # the rule that may still speak of what is no business of this driver
 MAX_MESSAGE = 64 * 1024  # characters of a message that patterns get to see
 
 
-class Engine:
-    """Matches records against all rules in one pass over each message.
+class Patience:
+    """Searches for patterns of rules, and gives up those that take too long: no rule may hang a run.
 
     ``timeouts`` counts, by rule id, the records on which a pattern ran out of
     time: the rule did not decide there, and the report says so.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self) -> None:
         self.timeouts: Counter[str] = Counter()
+        self._slow: defaultdict[str, float] = defaultdict(float)  # seconds
+        self._patterns: dict[str, Any] = {}
+
+    def search(self, rule_id: str, pattern: str, text: str) -> Any:
+        """The match of a pattern of a rule; None if there is none, or if the rule is not tried any more."""
+        if self.timeouts[rule_id] >= MAX_TIMEOUTS:
+            return None
+        compiled = self._patterns.get(pattern)
+        if compiled is None:
+            import regex
+
+            compiled = self._patterns[pattern] = regex.compile(pattern)
+        begin = perf_counter()
+        try:
+            return compiled.search(text[:MAX_MESSAGE], timeout=TIME_LIMIT, concurrent=False)
+        except TimeoutError:
+            self.timeouts[rule_id] += 1
+            return None
+        finally:
+            # The limit is looked at where a pattern backtracks, and a search can take long without.
+            took = perf_counter() - begin
+            if took > SLOW:
+                self._slow[rule_id] += took
+                if self._slow[rule_id] > PATIENCE:
+                    self.timeouts[rule_id] = max(self.timeouts[rule_id], MAX_TIMEOUTS)
+
+
+class Engine:
+    """Matches records against all rules in one pass over each message."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.patience = Patience()
         self.by_literal: dict[str, list[tuple[Rule, Signature]]] = {}
         for rule in rules:
             for signature in rule.match:
                 self.by_literal.setdefault(signature.literal, []).append((rule, signature))
         self._literals = list(self.by_literal)
-        self._patterns: dict[str, Any] = {}
         # LeftmostFirst would hide a literal that begins inside another one; overlapping
         # matches need the standard kind.
         from ahocorasick_rs import AhoCorasick, MatchKind
@@ -92,26 +126,12 @@ class Engine:
         """The named groups of a match, "" holding its length; None where there is none."""
         if signature.pattern is None:
             return {}
-        if self.timeouts[rule.id] >= MAX_TIMEOUTS:
-            return None
-        try:
-            found = self._compiled(signature.pattern).search(text, timeout=TIME_LIMIT, concurrent=False)
-        except TimeoutError:
-            self.timeouts[rule.id] += 1
-            return None
+        found = self.patience.search(rule.id, signature.pattern, text)
         if found is None:
             return None
         captures = {name: value for name, value in found.groupdict().items() if value is not None}
         captures[""] = str(found.end() - found.start())
         return captures
-
-    def _compiled(self, pattern: str) -> Any:
-        compiled = self._patterns.get(pattern)
-        if compiled is None:
-            import regex
-
-            compiled = self._patterns[pattern] = regex.compile(pattern)
-        return compiled
 
 
 # ---------------------------------------------------------------- when
@@ -122,6 +142,9 @@ class Facts(Protocol):
 
     def get(self, field: str) -> Any:
         """The value of a field of rules.FIELDS; None where the log does not tell it."""
+
+    def matches(self, pattern: str, text: str) -> bool:
+        """Whether the pattern is found in a text; also False if the search takes too long."""
 
     def times(self) -> Sequence[int]:
         """When this finding was made for its volume, µs, in order."""
@@ -176,20 +199,15 @@ def _test(test: Test, facts: Facts) -> bool:
     if value is None:
         return False
     values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
-    return any(_compare(test, one) for one in values)
+    return any(_compare(test, one, facts) for one in values)
 
 
-def _compare(test: Test, value: Any) -> bool:
+def _compare(test: Test, value: Any, facts: Facts) -> bool:
     if test.op == "is":
         return any(_text(value) == _text(wanted) for wanted in test.value)
     text = _text(value)
     if test.op == "matches":
-        import regex
-
-        try:
-            return regex.search(test.value, text[:MAX_MESSAGE], timeout=TIME_LIMIT) is not None
-        except TimeoutError:
-            return False
+        return facts.matches(str(test.value), text)
     if test.op == "version":
         return csi.version_matches(text, str(test.value))
     if test.op == "under":

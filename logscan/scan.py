@@ -372,7 +372,9 @@ class Scanner:
                     incident.node = self._hosts.of(incident.origin)
         inputs = tuple(self._summary(state) for state in self._inputs)
         end = max((one.last_time for one in inputs if one.last_time is not None), default=None)
-        verdicts = diagnose(self._tracker, self._collector, self._rules.by_id, _versions(inputs), end, self._scales)
+        verdicts = diagnose(
+            self._tracker, self._collector, self._rules.by_id, _versions(inputs), end, self._scales, self._engine.patience
+        )  # fmt: skip
         self.verdicts = verdicts
         unrecognised = unknown.cluster(verdicts.unknown)
         tracker, collector = self._tracker, self._collector
@@ -466,7 +468,7 @@ class Scanner:
         for (place, what), count in sorted(self.skipped.items()):
             if what != "directories":
                 dropped[f"{what} in {place}"] = count
-        for rule_id, count in self._engine.timeouts.items():
+        for rule_id, count in self._engine.patience.timeouts.items():
             dropped[f"rule {rule_id} timed out"] = count
         return dropped or None
 

@@ -90,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evidence.foretell": {"evidence", "evidence.manifests", "evidence.predictor"},
     "report.predict": {"report.safe"},
     "evidence.weigh": {"model", "csi", "evidence", "evidence.predictor"},
-    "facts": {"model", "csi", "calls", "incidents", "volumes"},
+    "facts": {"model", "csi", "calls", "incidents", "match", "volumes"},
     "diagnose": {"model", "csi", "match", "calls", "incidents", "joins", "facts", "volumes", "evidence.weigh"},
     "unknown": {"model", "csi", "incidents", "shapes"},
     "shapes": set(),

@@ -16,6 +16,7 @@ from logscan.rulebook.vocabulary import TEMPLATE_NAMES, suggest
 from logscan.rulebook.yamltree import Node
 
 MAX_PATTERN = 4000  # characters
+MAX_UNROLLED = 20_000  # parts of a pattern whose {n} are written out, as its compiler does
 
 _NAME = re.compile(r"\{([^\W\d]\w*)\}")
 # What csi.version_matches reads.
@@ -194,8 +195,33 @@ def _compile_problem(pattern: str) -> str:
     """Why a pattern does not compile, in one line; "" if it does."""
     import regex
 
+    if _unrolled(pattern) > MAX_UNROLLED:
+        return f"its repeats amount to more than {MAX_UNROLLED:,} parts"
     try:
         regex.compile(pattern, cache_pattern=False)
     except Exception as error:  # noqa: BLE001  besides regex.error: RecursionError, OverflowError …
         return " ".join(str(error).split()) or type(error).__name__
     return ""
+
+
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(|\)|\{([0-9]{1,12})(?:,[0-9]*)?\}|.", re.DOTALL)
+
+
+def _unrolled(pattern: str) -> int:
+    """How many parts a pattern has if each that is repeated at least n times stands there n times."""
+    around: list[int] = []
+    size = last = 0  # of the group that is open, and of the last part in it
+    for part in _PART.finditer(pattern):
+        text = part[0]
+        if text == "(":
+            around.append(size)
+            size = last = 0
+        elif text == ")" and around:
+            last, size = size, around.pop() + size
+        elif part[1]:
+            size += last * (int(part[1]) - 1)
+            last *= int(part[1])
+        else:
+            last = 1
+            size += 1
+    return max(size, *around, 0) if around else size
