@@ -148,7 +148,7 @@ def _file(path: str, place: str, book: _Book) -> Iterator[Entry]:
         yield os_fault(path, error)
         return
     name = printable(path)
-    if stat.S_ISBLK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+    if is_device(status):
         yield SourceError(name, "is a device or a socket", "give a file, a directory or a pipe")
         return
     if not stat.S_ISREG(status.st_mode):
@@ -257,3 +257,19 @@ def os_fault(path: str, error: OSError | ValueError) -> SourceError:
         return SourceError(printable(path), "permission denied", "run as a user who may read it, or copy it")
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return SourceError(printable(path), f"cannot be read: {reason}", "check the path and the disk")
+
+
+def is_device(status: os.stat_result) -> bool:
+    """Whether a file is a socket or a device, which may be without end, or do something when it is opened.
+
+    /dev/null is none, and a terminal is none if it is the one that standard input is.
+    """
+    mode = status.st_mode
+    if not stat.S_ISCHR(mode):
+        return stat.S_ISBLK(mode) or stat.S_ISSOCK(mode)
+    try:
+        if status.st_rdev == os.stat(os.devnull).st_rdev:
+            return False
+        return not (os.isatty(0) and os.fstat(0).st_rdev == status.st_rdev)
+    except OSError:
+        return True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from logscan import events, frames, klog, sources
+from logscan.errors import SourceError
 from logscan.model import Origin, Record
 from logscan.quiet import Run
+
+ENDLESS = 1 << 30  # bytes of a line that no log has
 
 
 class Reading:
@@ -74,3 +77,22 @@ class Reading:
         for line in self.deframer.feed(number, offset, raw):
             for record in self._parser.feed(line):
                 self._take(record)
+
+
+def with_lines(pieces: Iterable[bytes | Run], name: str) -> Iterator[bytes | Run]:
+    """*pieces* of the input *name* until one line of it takes too long to end.
+
+    Raises:
+        SourceError: it does, as a hole in a file or a device of zeros would.
+    """
+    length = 0
+    for piece in pieces:
+        yield piece
+        if not isinstance(piece, bytes):
+            length = 0
+            continue
+        end = piece.rfind(b"\n")
+        length = length + len(piece) if end < 0 else len(piece) - end - 1
+        if length >= ENDLESS:
+            problem = f"has a line of more than {ENDLESS >> 20} MiB; what comes after it is not read"
+            raise SourceError(name, problem, "a log has shorter lines; check what wrote this file")

@@ -38,7 +38,7 @@ from logscan.model import (
     Volume,
 )  # fmt: skip
 from logscan.quiet import Run
-from logscan.reading import Reading
+from logscan.reading import Reading, with_lines
 from logscan.rules import RuleSet
 from logscan.sources import Source
 
@@ -137,7 +137,8 @@ class Scanner:
         reading = self.begin(source.name, source.mtime or time.time_ns() // 1000)
         state = self._inputs[-1]
         try:
-            for piece in self._passer.pieces(source.path, chunks, self.options.jobs) if self._may_narrow() else chunks:
+            pieces = self._passer.pieces(source.path, chunks, self.options.jobs) if self._may_narrow() else chunks
+            for piece in with_lines(pieces, source.name):
                 if isinstance(piece, bytes):
                     reading.feed(piece)
                 else:

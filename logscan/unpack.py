@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 from .errors import SourceError
 
 CHUNK = 1 << 18  # bytes read at a time
-BOMB_SIZE = 1 << 30  # bytes; up to here any ratio is believed
-BOMB_RATIO = 1000  # unpacked : read.  Real logs reach 10 to 200
+BOMB_SIZE = 256 << 20  # bytes; up to here any ratio is believed
+BOMB_RATIO = 500  # unpacked : read.  Real logs reach 10 to 200
 MAX_TAR_HEADER = 1 << 20  # bytes of a pax header or long name, which tarfile reads in one go
 MAX_ZIP = 64 << 20  # bytes of a zip inside something else, which is held in memory
 TAR_BLOCK = 512

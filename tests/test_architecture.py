@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events.eventrows": {"model", "stamps"},
     "events.describe": {"model"},
     "events": {"model", "errors", "events.eventrows", "events.describe", "rulebook.yamltree", "quiet"},
-    "reading": {"model", "sources", "frames", "klog", "events", "quiet"},
+    "reading": {"errors", "model", "sources", "frames", "klog", "events", "quiet"},
     # what the driver means
     "csi": {"model", "errors"},
     "rpc": {"model", "csi"},
