@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ AHEAD = 2  # ranges per process that may wait for the engine
 Told = tuple[int, int] | Run  # (start, end) of lines for the engine, or a run
 
 _narrower: Narrower | None = None  # in a process: as it was when the process was made
+_lifeline: tuple[int, int] | None = None  # a pipe whose writing end this process alone holds: it closes when we die
 
 
 def pieces(path: str, start: int, narrower: Narrower, *, inside: bool, jobs: int) -> Iterator[bytes | Run]:
@@ -86,7 +88,7 @@ class _File:
 
 def _all(path: str, borders: Sequence[int], narrower: Narrower, *, inside: bool, jobs: int) -> Iterator[list[Told]]:
     """What each range tells, in order."""
-    global _narrower  # noqa: PLW0603 - the processes are forks: this is how they get it
+    global _narrower, _lifeline  # noqa: PLW0603 - the processes are forks: this is how they get them
     ranges = [
         (borders[at], borders[at + 1], inside and at == 0, at == 0, at + 2 == len(borders))
         for at in range(len(borders) - 1)
@@ -95,6 +97,7 @@ def _all(path: str, borders: Sequence[int], narrower: Narrower, *, inside: bool,
     if jobs > 1 and "fork" in get_all_start_methods():
         _narrower = narrower
         try:
+            _lifeline = _lifeline or os.pipe()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # numpy's threads know how to be forked
                 pool = ProcessPoolExecutor(jobs, get_context("fork"), _start)
@@ -120,6 +123,18 @@ def _all(path: str, borders: Sequence[int], narrower: Narrower, *, inside: bool,
 def _start() -> None:
     # Ctrl-C goes to all processes of a terminal; the first one knows what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
+    assert _lifeline is not None
+    read, write = _lifeline
+    os.close(write)
+    threading.Thread(target=_die_with_it, args=(read,), daemon=True).start()
+
+
+def _die_with_it(lifeline: int) -> None:
+    """End this process when the one that made it has died: nobody else would tell it that no work will come."""
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _narrow(path: str, start: int, end: int, inside: bool, first: bool, last: bool) -> list[Told]:

@@ -174,11 +174,16 @@ def replace_by(place: str, fill: Callable[[Path], object]) -> None:
     path = Path(os.path.realpath(place))
     # A device or a pipe must be written, not replaced.
     direct = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - Path's raise if access is denied
-    part = path if direct else path.with_name(f".logscan-{os.getpid()}.part")
+    # A name that nobody can foresee, and made anew: in a directory of others a link may lie in wait.
+    part = path if direct else path.with_name(f".logscan-{os.getpid()}-{os.urandom(6).hex()}.part")
     try:
         try:
+            if not direct:
+                part.touch(exist_ok=False)
             fill(part)
             if not direct:
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())  # or a disk that turns out to be full says so when the old file is gone
                 if path.exists():
                     part.chmod(path.stat().st_mode & 0o7777)
                 part.replace(path)
@@ -206,7 +211,7 @@ def _append(writer: Callable[..., None], report: Report | Trace, path: Path) -> 
             try:
                 file.write(data)
                 file.flush()
-            except OSError:
+            except BaseException:
                 with suppress(OSError):
                     file.truncate(before)
                 raise
