@@ -8,8 +8,18 @@ from typing import TextIO
 from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, Evidence, InputSummary, Report, Severity, VolumeRef
 from logscan.report.mdtext import block, cell, code, prose, reference
 from logscan.report.words import (
-    clip, count, kind, left_out, listed, looked_at, more, node_list, place, sentence, span,
-)  # fmt: skip
+    clip,
+    count,
+    kind,
+    left_out,
+    listed,
+    looked_at,
+    more,
+    node_list,
+    place,
+    sentence,
+    span,
+)
 
 # A job's summary may have 1 MiB, a comment 65,536 characters: what is dropped here is counted here.
 MAX_PAGES = 12
