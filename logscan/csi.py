@@ -142,6 +142,15 @@ def subject_of(text: str) -> Subject:
     return Subject(volume_in(text) or "")
 
 
+_PODS = re.compile(rf"(?P<dir>/[^\s\"':,=]*?)/pods/{UUID}/(?:volumes|volume-subpaths|plugins|containers|etc-hosts)\b")
+
+
+def kubelet_dir(text: str) -> str:
+    """The root directory of the kubelet that a path of a pod in *text* shows, "" where there is none."""
+    found = _PODS.search(text)
+    return found["dir"] if found else ""
+
+
 def names_source(text: str) -> bool:
     """Whether the volume or snapshot that an error's paths name is the one copied from: it is not what failed."""
     return "failed to copy volume" in text or "src nfs server for snapshot volume copy" in text

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from logscan import csi, joins, match
 from logscan.calls import Tracker
-from logscan.facts import Facts, World, context_of, fill
+from logscan.facts import Facts, World, context_of, fill, with_install
 from logscan.incidents import Collector, Incident
 from logscan.model import (
     UNRECOGNISED_FAILURE,
@@ -83,6 +83,8 @@ def diagnose(
     end: int | None,
     scales: Scales | None = None,
     patience: match.Patience | None = None,
+    *,
+    events: bool = False,
 ) -> Verdicts:
     """Find the cause of each incident and fold those of one cause into one diagnosis.
 
@@ -91,11 +93,12 @@ def diagnose(
         end: time of the last record of the log, µs since the epoch.
         scales: what was given beside the logs: exports, manifests.
         patience: knows which rules took too long.
+        events: there are events among the logs.
     """
     # Asked of each pair of cases, and the same all along.
     symptoms_of = cache(lambda rule_id: match.symptoms_of(rule_id, rules))
     joins.settle(collector, tracker.volumes, rules, symptoms_of)
-    world = World(tracker, collector, version, end, patience)
+    world = World(tracker, collector, version, end, patience, scales, events=events)
     verdicts = Verdicts()
     cases: list[_Case] = []
     for incident in collector.incidents.values():
@@ -112,7 +115,7 @@ def diagnose(
 def _judge(
     incident: Incident, world: World, rules: Mapping[str, Rule], verdicts: Verdicts, scales: Scales | None
 ) -> _Case | None:
-    context = context_of(incident, world.tracker, world.version)
+    context = with_install(context_of(incident, world.tracker, world.version), incident, world)
     held = {
         finding.rule.id: finding
         for finding in incident.findings

@@ -5,18 +5,36 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from logscan import csi
 from logscan.calls import Tracker
 from logscan.incidents import Collector, Incident
 from logscan.match import Patience
-from logscan.model import Finding
+from logscan.model import Finding, Volume
 from logscan.volumes import is_claim
 
 
+class Given(Protocol):
+    """What was given beside the logs."""
+
+    @property
+    def kubelet_dir(self) -> str:
+        """The kubelet's root directory as the driver was told it, "" where nothing tells."""
+
+    def tell(self, field: str, names: Mapping[str, str], volume: Volume | None, role: str) -> object:
+        """The value of ``evidence.<field>``; None where nothing tells it."""
+
+
 class World:
-    """What the whole log tells: the answer to every field of a ``when``."""
+    """What the whole log tells: the answer to every field of a ``when``.
+
+    Args:
+        version: the driver's by input name, "" for inputs that do not tell.
+        end: time of the last record, µs since the epoch.
+        given: exports, manifests and the like.
+        events: there are events in the log.
+    """
 
     def __init__(
         self,
@@ -25,8 +43,14 @@ class World:
         version: Mapping[str, str],
         end: int | None,
         patience: Patience | None = None,
+        given: Given | None = None,
+        *,
+        events: bool = False,
     ) -> None:
         self.patience = patience or Patience()
+        self.given = given
+        self.events = events
+        self.kubelet_dirs: set[str] = set()  # that the log names
         self.tracker = tracker
         self.collector = collector
         self.end = end
@@ -41,6 +65,8 @@ class World:
 
     def _learn(self, incident: Incident) -> None:
         rules = {finding.rule.id for finding in incident.findings}
+        if directory := csi.kubelet_dir(incident.message):
+            self.kubelet_dirs.add(directory)
         context = context_of(incident, self.tracker)
         server, path = context.get("server", ""), context.get("path", "")
         volume = incident.volume.name if incident.volume else ""
@@ -205,8 +231,14 @@ class Facts:
     def _driver(self, _rest: str) -> Any:
         return self._context.get("driver_version")
 
-    def _evidence(self, _rest: str) -> Any:
-        return None
+    def _evidence(self, rest: str) -> Any:
+        if rest == "events":
+            return "given" if self._world.events else None
+        given, volume = self._world.given, self._incident.volume
+        if given is None:
+            return None
+        known = self._world.tracker.volumes.known(volume.name) if volume else None
+        return given.tell(rest, self._context, known or volume, self._role(""))
 
 
 # ---------------------------------------------------------------- what a template may name
@@ -260,7 +292,29 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
         for name, value in finding.captures.items():
             if not values.get(name):
                 values[name] = value
+    values["kubelet_dir"] = csi.kubelet_dir(incident.message) or csi.kubelet_dir(values["target"] or "")
     return {name: value for name, value in values.items() if value or (name == "options" and value is not None)}
+
+
+# Distributions whose kubelet has a root directory of its own, by the name of the unit that logs.
+_DISTRIBUTIONS: Mapping[str, str] = {
+    "microk8s": "/var/snap/microk8s/common/var/lib/kubelet",
+    "k0s": "/var/lib/k0s/kubelet",
+}
+
+
+def with_install(context: dict[str, str], incident: Incident, world: World) -> dict[str, str]:
+    """The same with the directories of kubelet: the node's own, where the log tells but one, and the driver's."""
+    if "kubelet_dir" not in context and len(world.kubelet_dirs) == 1:
+        context["kubelet_dir"] = next(iter(world.kubelet_dirs))
+    if "kubelet_dir" not in context:
+        stream = incident.origin.stream
+        for name, path in _DISTRIBUTIONS.items():
+            if re.search(rf"\b{name}\b", stream):
+                context["kubelet_dir"] = path
+    if world.given is not None and world.given.kubelet_dir:
+        context["installed_kubelet_dir"] = world.given.kubelet_dir
+    return context
 
 
 def _share_of(path: str, volume: str) -> str:

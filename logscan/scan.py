@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -373,8 +374,10 @@ class Scanner:
                     incident.node = self._hosts.of(incident.origin)
         inputs = tuple(self._summary(state) for state in self._inputs)
         end = max((one.last_time for one in inputs if one.last_time is not None), default=None)
+        events = any("events" in one.components for one in inputs)
         verdicts = diagnose(
-            self._tracker, self._collector, self._rules.by_id, _versions(inputs), end, self._scales, self._engine.patience
+            self._tracker, self._collector, self._rules.by_id, _versions(inputs), end, self._scales, self._engine.patience,
+            events=events,
         )  # fmt: skip
         self.verdicts = verdicts
         unrecognised = unknown.cluster(verdicts.unknown)
@@ -475,7 +478,12 @@ class Scanner:
 
 
 # How exports files, their listings and manifests begin; most logs do not.
-_EVIDENCE = (b"/", b"#", b'"/', b"Export list", b"apiVersion", b"kind:", b"items:", b"---", b"- apiVersion", b"-")
+_EVIDENCE = (
+    b"/", b"#", b'"/', b"Export list", b"apiVersion", b"kind:", b"items:", b"---", b"- apiVersion", b"-", b"metadata:", b"spec:",
+    b"USER-SUPPLIED VALUES:", b"COMPUTED VALUES:",
+)  # fmt: skip
+# How a line of YAML begins that could be the first of a chart's values; no log's line does.
+_KEY = re.compile(rb"[A-Za-z]\w*:[ \t]*(?:\r?\n|\Z|[\w/\"'{\[.-]+[ \t]*\r?\n)")
 
 
 def evidence_in(data: bytes, name: str) -> str | None:
@@ -490,7 +498,7 @@ def evidence_in(data: bytes, name: str) -> str | None:
 def may_be_evidence(first: bytes) -> bool:
     """Whether an input that begins so may turn out to be no log but evidence."""
     head = first.lstrip()
-    return head.startswith(_EVIDENCE) or (head.startswith(b"{") and b'"kind"' in first)
+    return head.startswith(_EVIDENCE) or _KEY.match(head) is not None or (head.startswith(b"{") and b'"kind"' in first)
 
 
 def _chained(held: list[bytes], rest: Iterable[bytes], error: SourceError | None) -> Iterator[bytes]:

@@ -560,7 +560,7 @@ E0720 09:53:52.387108       1 utils.go:93] GRPC error: rpc error: code = Interna
             "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Event\n  involvedObject:\n    kind: PersistentVolumeClaim\nkind: List\n",
             None,
         ),
-        ("apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: x\n", None),
+        ("apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: x\n", "manifest"),
         ('{"log":"kind: StorageClass\\n","stream":"stderr"}\n', None),
         ("", None),
     ],

@@ -17,8 +17,10 @@ from logscan.evidence import manifests, predictor
 from logscan.evidence.exportclients import network_of
 from logscan.evidence.exportoptions import Export, ExportFault, amend, clean_path, quote
 from logscan.evidence.exports import Exports
-from logscan.evidence.manifests import Claim, Driver, Object, StorageClass, Volume
+from logscan.evidence.install import Install, is_values, of_values, without_heading
+from logscan.evidence.manifests import DRIVER, Claim, Driver, Object, StorageClass, Volume
 from logscan.evidence.predictor import Prediction, Table
+from logscan.evidence.trees import documents, tree
 
 __all__ = [
     "Facts",
@@ -38,10 +40,12 @@ _HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 def recognise(text: str, name: str) -> str | None:
-    """Tell what evidence a text is: one of exports.KINDS, "manifest", or None for anything else, as a log."""
+    """Tell what evidence a text is: one of exports.KINDS, "manifest", "values", or None for anything else, as a log."""
     if len(text) > MAX_TEXT:
         return None
-    return export_files.kind_of(text, name) or ("manifest" if manifests.is_manifest(text) else None)
+    if kind := export_files.kind_of(text, name):
+        return kind
+    return "manifest" if manifests.is_manifest(text) else "values" if is_values(text) else None
 
 
 class Facts:
@@ -53,10 +57,12 @@ class Facts:
         self.volumes: dict[str, Volume] = {}
         self.claims: dict[tuple[str, str], Claim] = {}  # by (namespace, name)
         self.drivers: dict[str, Driver] = {}
+        self.installs: dict[str, Install] = {}  # by role
         self.errors: list[EvidenceError] = []  # what could not be understood; the rest counts
 
     def __bool__(self) -> bool:
-        return bool(self.listings or self.storage_classes or self.volumes or self.claims or self.drivers)
+        objects = (self.storage_classes, self.volumes, self.claims, self.drivers, self.installs)
+        return bool(self.listings) or any(objects)
 
     def read(self, kind: str, text: str, name: str, *, server: str = "") -> None:
         """Add a text; faults are collected in ``errors``.
@@ -71,14 +77,27 @@ class Facts:
             self.errors += errors
             for one in objects:
                 self._add(one)
+        elif kind == "values":
+            self._read_values(text, name)
         elif kind in export_files.KINDS:
             try:
                 self.listings.append(export_files.parse(text, name, kind, server=server))
             except EvidenceError as error:
                 self.errors.append(error)
         else:
-            known = ", ".join((*export_files.KINDS, "manifest"))
+            known = ", ".join((*export_files.KINDS, "manifest", "values"))
             self.errors.append(EvidenceError(name, f"no evidence is called {kind!r}", f"known are {known}"))
+
+    def _read_values(self, text: str, name: str) -> None:
+        bare, _ = without_heading(text.removeprefix("\ufeff"))
+        for offset, document in documents(bare):
+            try:
+                root = tree(document, name, offset)
+            except EvidenceError as error:
+                self.errors.append(error)
+                continue
+            for one in of_values(root, name) if root is not None else ():
+                self._add(one)
 
     def _add(self, one: Object) -> None:
         if isinstance(one, StorageClass):
@@ -87,8 +106,12 @@ class Facts:
             self.volumes[one.name] = one
         elif isinstance(one, Claim):
             self.claims[one.namespace, one.name] = one
-        else:
+        elif isinstance(one, Driver):
             self.drivers[one.name] = one
+        else:
+            # What runs says more than what the chart was given.
+            before = self.installs.get(one.role)
+            self.installs[one.role] = one if before is None else _joined(before, one)
 
     @property
     def exports(self) -> Exports | None:
@@ -117,6 +140,11 @@ class Facts:
             return None
         return replace(_merge(chosen), sure=chosen is not other)
 
+    @property
+    def csi_driver(self) -> Driver | None:
+        """The driver's CSIDriver object."""
+        return self.drivers.get(DRIVER)
+
     def class_of(self, server: str, share: str) -> StorageClass | None:
         """The class that provisions on this server and share, where it is only one."""
         found = [
@@ -132,6 +160,17 @@ class Facts:
         if claim in self.claims:
             names.append(self.claims[claim].storage_class)
         return next((self.storage_classes[name] for name in names if name in self.storage_classes), None)
+
+
+def _joined(before: Install, one: Install) -> Install:
+    """Both of what tells of one workload; the latter where they differ."""
+    return Install(
+        one.role,
+        one.kubelet_dir or before.kubelet_dir,
+        one.dns_policy or before.dns_policy,
+        one.mount_permissions or before.mount_permissions,
+        one.place,
+    )
 
 
 def _plain(server: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from logscan.bundles import of
 from logscan.errors import EvidenceError
-from logscan.evidence import manifests
+from logscan.evidence.trees import objects
 from logscan.model import Origin
 
 MAX_PODS = 100_000
@@ -50,7 +50,7 @@ class Hosts:
 
     def _yaml(self, text: str, name: str) -> bool:
         try:
-            for node in manifests.objects(text, name):
+            for node in objects(text, name):
                 self._note(*(node.str(*path) for path in _PATHS))
         except EvidenceError:
             return False

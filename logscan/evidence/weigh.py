@@ -46,6 +46,43 @@ class Scales:
         found = found or self.facts.class_of(names.get("server", ""), names.get("share", ""))
         return found.name if found else ""
 
+    def tell(self, field: str, names: Mapping[str, str], volume: Volume | None, role: str) -> object:
+        """The value of ``evidence.<field>`` of the rules; None where nothing that was given tells it.
+
+        Args:
+            names: server, share, kubelet_dir … as for templates.
+            role: of the driver's pod that failed, "" where it is not known.
+        """
+        install, driver = self.facts.installs.get(role), self.facts.csi_driver
+        match field:
+            case "storageclass":
+                return self.class_name(volume, names) or None
+            case "exports":
+                known = names.get("server") and names.get("share") and self.facts.table(names["server"])
+                return self._predict(names, volume).category if known else None
+            case "dns_policy":
+                policies = {one.dns_policy for one in ([install] if install else self.facts.installs.values())} - {""}
+                return policies.pop() if len(policies) == 1 else None
+            case "kubelet_dir":
+                return self.kubelet_dir or None
+            case "other_kubelet_dir":
+                mine = names.get("kubelet_dir")
+                return mine != self.kubelet_dir if mine and self.kubelet_dir else None
+            case "mount_permissions":
+                modes = {one.mount_permissions for one in self.facts.installs.values()} - {""}
+                return modes.pop() if len(modes) == 1 else None
+            case "fs_group_policy":
+                return (driver.fs_group_policy or None) if driver else None
+            case "lifecycle_modes":
+                return ",".join(driver.lifecycle_modes) or None if driver else None
+        return None
+
+    @property
+    def kubelet_dir(self) -> str:
+        """The kubelet's root directory as the driver's node pods were told it, "" where nothing tells."""
+        install = self.facts.installs.get("node")
+        return install.kubelet_dir if install else ""
+
     def weigh(
         self, causes: Sequence[Cause], message: str, names: Mapping[str, str], volume: Volume | None
     ) -> Weighed | None:

@@ -140,9 +140,32 @@ FIELDS: Mapping[str, FieldInfo] = {
     "share.works_versions": FieldInfo("version", "NFS versions by which this path was mounted", _MOUNT_VERSIONS),
     "share.failed_versions": FieldInfo("version", "NFS versions by which mounting this path failed", _MOUNT_VERSIONS),
     "driver.version": FieldInfo("version", "version of the driver, or the span of versions it can be"),
-    "evidence.exports": FieldInfo("text", "what the server's exports file says about the share"),
-    "evidence.storageclass": FieldInfo("text", "the StorageClass, where it was given"),
-    "evidence.events": FieldInfo("text", "the events, where they were given"),
+    "evidence.exports": FieldInfo(
+        "text",
+        "the category of what the exports, where they were given, say that a mount of the share meets; healthy if nothing",
+    ),
+    "evidence.storageclass": FieldInfo("text", "name of the StorageClass, where its manifest was given"),
+    "evidence.events": FieldInfo("text", "whether events are among the logs", ("given",)),
+    "evidence.dns_policy": FieldInfo(
+        "text",
+        "the dnsPolicy in force of the driver's pods, where their manifests or the chart's values were given",
+        ("Default", "ClusterFirst", "ClusterFirstWithHostNet", "None"),
+    ),
+    "evidence.kubelet_dir": FieldInfo(
+        "path", "the kubelet's directory that the driver was installed for, where that was given"
+    ),
+    "evidence.other_kubelet_dir": FieldInfo(
+        "flag", "whether the log shows another kubelet's directory than the driver was installed for"
+    ),
+    "evidence.mount_permissions": FieldInfo(
+        "text", "mountPermissions of the driver, octal, where its manifests were given"
+    ),
+    "evidence.fs_group_policy": FieldInfo(
+        "text", "fsGroupPolicy of the CSIDriver object, where it was given", ("None", "File", "ReadWriteOnceWithFSType")
+    ),
+    "evidence.lifecycle_modes": FieldInfo(
+        "text", "volumeLifecycleModes of the CSIDriver object, comma separated, where it was given"
+    ),
     "finding.count": FieldInfo("count", "how often this rule hit the volume"),
     "finding": FieldInfo("finding", "this hit of the rule"),
     "call": FieldInfo("call", "the call that the record belongs to"),
@@ -168,6 +191,8 @@ TEMPLATE_NAMES: Mapping[str, str] = {
     "desc": "innermost text of the gRPC error",
     "errno": "text of the system's error",
     "driver_version": "version of the driver",
+    "kubelet_dir": "the kubelet's root directory, as the log shows it",
+    "installed_kubelet_dir": "the kubelet's root directory, as the driver was told it",
 }
 
 

@@ -14,7 +14,7 @@ from typing import TextIO
 from logscan import match, scan
 from logscan.account import Account
 from logscan.errors import SourceError
-from logscan.facts import Facts, World, context_of
+from logscan.facts import Facts, World, context_of, with_install
 from logscan.incidents import Incident
 from logscan.match import TIME_LIMIT
 from logscan.model import Condition, Finding, Record, Report, Rule, Severity, Test
@@ -78,11 +78,12 @@ class _Watcher(scan.Scanner):
         if len(set(versions.values())) == 1:
             versions[""] = next(iter(versions.values()))
         end = max((one.last_time for one in report.inputs if one.last_time is not None), default=None)
-        world = World(self._tracker, self._collector, versions, end)
+        world = World(self._tracker, self._collector, versions, end, given=self._scales)
         for incident in self._collector.incidents.values():
             for finding in incident.findings:
                 if finding.rule.id == rule.id:
-                    yield incident, Facts(world, incident, finding, context_of(incident, self._tracker, versions))
+                    context = with_install(context_of(incident, self._tracker, versions), incident, world)
+                    yield incident, Facts(world, incident, finding, context)
 
 
 def _words_of(rule: Rule) -> frozenset[str]:
