@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
-from logscan import csi, rpc, volumes
+from logscan import csi, history, rpc, volumes
 from logscan.model import Call, Origin, Record, Restart, Volume
 from logscan.quiet import Run
 from logscan.streams import MAX_AWAITING, MAX_OPEN, Stream, Streams
@@ -100,7 +100,7 @@ class Tracker:
     def close(self) -> None:
         """The log is over: settle what can be settled, and say what hangs."""
         for stream in self.streams:
-            self._close_stream(stream)
+            self._close_stream(stream, "open")
 
     def role(self, input_name: str) -> str | None:
         """Whether the calls of an input are a controller's or a node's; None if neither or both."""
@@ -421,7 +421,7 @@ class Tracker:
             self.starts.append(Restart(record.time, record.origin.input, record.origin.stream, record.line, kind))
         stream.running = False
         if stream.open:
-            self._close_stream(stream)
+            self._close_stream(stream, "killed")
 
     def _kubelet(self, _: Stream, record: Record) -> None:
         if " succeeded for volume " in record.message[:60]:
@@ -459,6 +459,7 @@ class Tracker:
             _, oldest = next(iter(stream.open.items()))
             self.dropped_calls += 1
             self._drop(stream, oldest)
+            history.remember(oldest, "lost", stream.last_time, failing=self.volumes.failed)
             oldest.outcome = "killed"
             self.ended.append(oldest)
 
@@ -474,6 +475,7 @@ class Tracker:
                     self._given_up.add(call.volume.name)
         elif outcome == "ok":
             self._note_success(rpc.method_key(call), call.volume, call.end, call.origin)
+        history.remember(call, outcome, call.end, failing=self.volumes.failed)
         self._drop(stream, call)
         self.ended.append(call)
         if outcome == "ok" and stream.ambiguous:
@@ -544,7 +546,7 @@ class Tracker:
         """A stream is no longer followed, though its log may go on: its open calls are lost."""
         self.dropped_calls += sum(call.step not in rpc.DONE.get(call.method, ()) for call in stream.open.values())
 
-    def _close_stream(self, stream: Stream) -> None:
+    def _close_stream(self, stream: Stream, why: str = "lost") -> None:
         while stream.awaiting:
             self._late(stream)
         self._settle(stream)
@@ -557,8 +559,8 @@ class Tracker:
             call.hung = age >= HUNG_AFTER and call.candidates == 1
             self.hung += call.hung
             self.by_input[call.origin.input, "hung"] += call.hung
-            call.end = None
-            call.outcome = "killed"
+            call.end, call.outcome = None, "killed"
+            history.remember(call, "hung" if call.hung else why, stream.last_time, failing=self.volumes.failed)
             self._drop(stream, call)
             self.ended.append(call)
         stream.announced.clear()

@@ -6,7 +6,7 @@ Only the header as klog itself writes it is known here, with its fixed columns::
     |     |               |       |         |
     0     6               21      30        first byte of the message
 
-What a carrier, an editor or another version made of it is left to the grammar in klog.py: a
+What a carrier, an editor or another version made of it, and a minute that no clock shows, is left to the grammar in klog.py: a
 line that is no head here may well be one there, never the other way round.
 """
 
@@ -37,18 +37,18 @@ _MASK = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)  # the first
 
 
 def _pattern(text: bytes) -> tuple[np.uint64, np.uint64]:
-    """What eight bytes are xored with and what is added then: "0" stands for any digit, "?" for anything.
+    """What eight bytes are xored with and what is added then: "0" stands for any digit, "5" for one up to 5, "?" for anything.
 
-    A digit becomes 0 to 9 and a byte that is as it should be becomes 0; adding 0x76 or 0x7f then
+    A digit becomes 0 to 9 and a byte that is as it should be becomes 0; adding 0x76, 0x7a or 0x7f then
     sets the high bit of every byte that is wrong.  All bytes must be ASCII.
     """
-    xor = bytes(0 if byte == ord("?") else byte for byte in text)
-    add = bytes(0x76 if byte == ord("0") else 0 if byte == ord("?") else 0x7F for byte in text)
+    xor = bytes({ord("?"): 0, ord("5"): ord("0")}.get(byte, byte) for byte in text)
+    add = bytes({ord("0"): 0x76, ord("5"): 0x7A, ord("?"): 0}.get(byte, 0x7F) for byte in text)
     return np.uint64(int.from_bytes(xor, "little")), np.uint64(int.from_bytes(add, "little"))
 
 
 _FIRST = _pattern(b"?0000 00")
-_SECOND = _pattern(b":00:00.0")
+_SECOND = _pattern(b":50:50.0")
 _THIRD = _pattern(b"00000 ??")
 _LETTER = np.uint64(0xFF)
 _NOT_LETTER = np.uint64(0xFFFFFFFFFFFFFF00)

@@ -212,6 +212,12 @@ class Volume:
     successes: dict[str, tuple[int | None, int]] = field(default_factory=dict)
     node_successes: dict[tuple[str, str, str], tuple[int | None, int]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)  # methods that an event says ended well for good
+    calls: list[tuple[TimelineCall, Origin]] = field(default_factory=list)  # some that ended, see history.py
+    forgotten: int = 0  # calls that are not among them
+
+
+# How a call ended: ok | failed | hung | killed (by a restart) | open (no end before the log's) | lost (by a cap).
+OUTCOMES = ("ok", "failed", "hung", "killed", "open", "lost")
 
 
 @dataclass(slots=True)
@@ -430,6 +436,51 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """What was logged in one span of time."""
+
+    time: int  # µs since the epoch, when it begins
+    info: int = 0  # records
+    warning: int = 0
+    error: int = 0
+    fatal: int = 0
+    failed: int = 0  # calls of the driver that failed
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How much was logged when, of the records that have a severity and a time."""
+
+    width: int  # µs that each bar spans
+    bars: tuple[Bar, ...]  # those in which there was anything, by time
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineCall:
+    """One call of a volume that a diagnosis names."""
+
+    method: str  # "" unknown
+    outcome: str  # one of OUTCOMES
+    start: int | None  # None: the log does not hold the request
+    end: int | None  # of a call without an end: how far the log goes, or the restart; None where the log does not tell
+    attempt: int  # 1-based, of this method for the volume
+    code: str = ""  # gRPC code of a failure
+    node: str = ""
+    text: str = ""  # what the failure says in the end
+    input: str = ""  # "" and 0 of a call that went well
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeCalls:
+    """Calls of one volume."""
+
+    name: str
+    calls: tuple[TimelineCall, ...]  # by time
+    left_out: int = 0  # calls in the midst that are not here
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a writer may know."""
 
@@ -450,6 +501,8 @@ class Report:
     interrupted: bool = False  # Ctrl-C: the input was not read to its end
     rules: tuple[str, ...] = ()  # ids of those that the input was held against, by id
     check: Check | None = None  # None: nothing was asked to be checked
+    activity: Activity | None = None  # None: nothing had a time
+    timeline: tuple[VolumeCalls, ...] = ()  # of volumes that diagnoses name, worst first; see history.py
 
 
 # ---------------------------------------------------------------- the trace

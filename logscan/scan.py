@@ -12,8 +12,9 @@ from functools import partial
 from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING, Protocol
 
-from logscan import __version__, advise, bundles, csi, frames, passing, sources, timeline, unknown
+from logscan import __version__, advise, bundles, csi, frames, history, passing, sources, timeline, unknown
 from logscan.account import DRIVER_FILES, FILES, Account, component_of, warnings_of
+from logscan.activity import Histogram
 from logscan.calls import Tracker
 from logscan.diagnose import Verdicts, diagnose
 from logscan.errors import SourceError
@@ -105,6 +106,7 @@ class Scanner:
         self._passer = passing.Passer(self._engine, healers)
         self._tracker.volumes.waken = self._passer.waken
         self._timeline = timeline.Recorder() if self.options.trace else None
+        self._activity = Histogram()
         self._inputs: list[Account] = []
         self._errors: list[SourceError] = []
         self.skipped: sources.Skipped = Counter()  # what open_sources passed over; to be handed to it
@@ -218,6 +220,7 @@ class Scanner:
         self._logged += run.lines
         state.dated(first, source)
         state.dated(last, source)
+        self._activity.pass_over(run, first, last, year, zone)
         clock = self._tracker.clock
         self._tracker.pass_over(origin, run, last)
         clocks = accumulate((used[kind].lines for kind in run.kinds), initial=clock)
@@ -308,6 +311,8 @@ class Scanner:
         elif record.kind != "preamble":
             self._logged += 1
         state.dated(record.time, record.time_source)
+        if record.time is not None and record.severity is not None:
+            self._activity.add(record.time, record.severity)
         file = record.file
         if file in DRIVER_FILES:
             state.fingerprint.see(file, record.source_line, record.message)
@@ -331,6 +336,7 @@ class Scanner:
             self.listener.record(record, state.records - 1, findings, call)
             self._tell(ended)
         for one in ended:
+            self._count_failure(one)
             self.changes += one.outcome != "ok" or (one.volume is not None and one.volume.name in self.watched)
             # kubelet asks for statistics all the time, and the driver does not log that.
             if one.outcome == "failed" and one.request is None and one.method != "NodeGetVolumeStats":
@@ -362,6 +368,10 @@ class Scanner:
                 last = next((one.last_time for one in self._inputs if one.name == call.origin.input), None)
                 self._timeline.add(call, role, node, until=last, restarted=False, over=True)
         self._collector.close()
+
+    def _count_failure(self, call: Call) -> None:
+        if call.outcome == "failed" and call.end is not None:
+            self._activity.fail(call.end)
 
     def report(self, *, interrupted: bool = False) -> Report:
         """Diagnose what was read.  To be called once, when all inputs have been read."""
@@ -410,8 +420,13 @@ class Scanner:
             errors=tuple(f"{error.place}: {error.problem}" for error in self._errors),
             interrupted=interrupted,
             rules=tuple(self._rules.by_id),
+            activity=self._activity.result(),
+            timeline=history.timeline(verdicts.diagnoses, tracker.volumes.known, self._node_of),
         )  # fmt: skip
         return advise.complete(report)
+
+    def _node_of(self, origin: Origin) -> str:
+        return self._tracker.stream_of(origin)[1] or origin.node
 
     def volumes(self) -> list[Volume]:
         """The volumes that a trace can tell of; empty without ``Options.trace``."""
@@ -574,4 +589,6 @@ def only(report: Report, lowest: Severity) -> Report:
         for diagnosis in report.diagnoses
         if diagnosis.severity < lowest
     )
-    return replace(report, diagnoses=shown, suppressed=report.suppressed + hidden)
+    names = {volume.name for diagnosis in shown for volume in diagnosis.volumes}
+    told = tuple(one for one in report.timeline if one.name in names)
+    return replace(report, diagnoses=shown, suppressed=report.suppressed + hidden, timeline=told)

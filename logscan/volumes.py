@@ -51,6 +51,11 @@ class Volumes:
             del book[next(iter(book))]
         return len(book) >= self._most
 
+    @property
+    def failed(self) -> int:
+        """How many are kept for good."""
+        return len(self._pinned)
+
     def names(self) -> list[str]:
         """All that are remembered."""
         return list(self._book)

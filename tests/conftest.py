@@ -11,7 +11,9 @@ import pytest
 from hypothesis import settings
 
 from logscan.model import (
+    Activity,
     Alternative,
+    Bar,
     Benign,
     CallsSummary,
     Check,
@@ -25,7 +27,9 @@ from logscan.model import (
     Report,
     Requirement,
     Severity,
+    TimelineCall,
     Unrecognised,
+    VolumeCalls,
     VolumeRef,
 )
 
@@ -136,10 +140,23 @@ FULL = Report(
             Requirement("--expect mount-access-denied", met=True, text="it appears 112 times"),
         ),
     ),
+    activity=Activity(60_000_000, (Bar(START - START % MINUTE, 900, 20, 2, 0, 2), Bar(START - START % MINUTE + 9 * MINUTE, 104, 5, 2, 1, 1))),
+    timeline=(
+        VolumeCalls(
+            VOLUME,
+            (
+                TimelineCall("CreateVolume", "failed", START - 40_000, START, 1, "Internal", "", "read-only file system", "readonly-share.log", 3),
+                TimelineCall("CreateVolume", "hung", START + MINUTE, START + 9 * MINUTE, 2, "", "worker-1", "", "readonly-share.log", 9),
+                TimelineCall("DeleteVolume", "ok", START + 9 * MINUTE, START + 9 * MINUTE + 7, 1),
+            ),
+            3,
+        ),
+        VolumeCalls("pv-0001", (TimelineCall("", "failed", None, START, 1, "Internal", "", "access denied", "bundle.tgz!node-1/nfs.log", 88),)),
+    ),
 )  # fmt: skip
 
 # Words of a fixed list, which no log can choose.
-_CLOSED = {"verdict", "baseline", "confidence", "role", "version_source", "time_source", "hints"}
+_CLOSED = {"verdict", "baseline", "outcome", "confidence", "role", "version_source", "time_source", "hints"}
 
 
 def _filled(value: Any, texts: Iterator[str]) -> Any:

@@ -15,7 +15,10 @@ from logscan.errors import SourceError
 from logscan.model import (
     EPOCH,
     HINTS,
+    OUTCOMES,
+    Activity,
     Alternative,
+    Bar,
     Benign,
     CallsSummary,
     Check,
@@ -29,7 +32,9 @@ from logscan.model import (
     Report,
     Requirement,
     Severity,
+    TimelineCall,
     Unrecognised,
+    VolumeCalls,
     VolumeRef,
 )  # fmt: skip
 from logscan.report.json_v1 import SCHEMA, cleaned
@@ -185,6 +190,39 @@ def _report(top: _Node) -> Report:
         interrupted=top["interrupted"].flag(),
         rules=top["rules"].all(_Node.text),
         check=top.later("check", _check),
+        activity=top.later("activity", _activity),
+        timeline=top.later("timeline", lambda one: one.all(_calls)) or (),
+    )
+
+
+def _activity(one: _Node) -> Activity:
+    width = one["seconds"].number() * 1_000_000
+    if not width:
+        raise one["seconds"].fault("must be 1 or more")
+    return Activity(
+        width,
+        one["bars"].all(
+            lambda bar: Bar(bar["time"].time(), *(bar[key].number() for key in Bar.__slots__ if key != "time"))
+        ),
+    )
+
+
+def _calls(one: _Node) -> VolumeCalls:
+    return VolumeCalls(one["volume"].text(), one["calls"].all(_call), one["left_out"].number())
+
+
+def _call(one: _Node) -> TimelineCall:
+    return TimelineCall(
+        method=one["method"].text(),
+        outcome=one["outcome"].word(OUTCOMES),
+        start=one["start"].maybe(_Node.time),
+        end=one["end"].maybe(_Node.time),
+        attempt=one["attempt"].number(),
+        code=one["code"].text(),
+        node=one["node"].text(),
+        text=one["text"].text(),
+        input=one["input"].text(),
+        line=one["line"].number(),
     )
 
 

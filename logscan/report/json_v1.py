@@ -9,7 +9,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from logscan.model import Check, Diagnosis, Evidence, InputSummary, Report, Unrecognised, rfc3339
+from logscan.model import (
+    Activity,
+    Check,
+    Diagnosis,
+    Evidence,
+    InputSummary,
+    Report,
+    Unrecognised,
+    VolumeCalls,
+    rfc3339,
+)
 
 SCHEMA = "logscan.report/v1"
 
@@ -76,6 +86,8 @@ def to_dict(report: Report) -> dict[str, Any]:
             "interrupted": report.interrupted,
             "rules": list(report.rules),
             "check": None if report.check is None else _check(report.check),
+            "activity": None if report.activity is None else _activity(report.activity),
+            "timeline": [_calls(one) for one in report.timeline],
         }
     )
     return value
@@ -183,4 +195,43 @@ def _unrecognised(one: Unrecognised) -> dict[str, Any]:
         "first": _evidence(one.first),
         "last": _evidence(one.last),
         "example": one.example,
+    }
+
+
+def _activity(one: Activity) -> dict[str, Any]:
+    return {
+        "seconds": one.width // 1_000_000,
+        "bars": [
+            {
+                "time": rfc3339(bar.time),
+                "info": bar.info,
+                "warning": bar.warning,
+                "error": bar.error,
+                "fatal": bar.fatal,
+                "failed": bar.failed,
+            }
+            for bar in one.bars
+        ],
+    }
+
+
+def _calls(one: VolumeCalls) -> dict[str, Any]:
+    return {
+        "volume": one.name,
+        "calls": [
+            {
+                "method": call.method,
+                "outcome": call.outcome,
+                "start": rfc3339(call.start),
+                "end": rfc3339(call.end),
+                "attempt": call.attempt,
+                "code": call.code,
+                "node": call.node,
+                "text": call.text,
+                "input": call.input,
+                "line": call.line,
+            }
+            for call in one.calls
+        ],
+        "left_out": one.left_out,
     }
