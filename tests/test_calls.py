@@ -318,7 +318,7 @@ def test_a_stream_that_made_room_is_settled_and_still_tells_its_role():
         for call in tracker.take_ended():
             assert (call.outcome, tracker.stream_of(call.origin)) == ("killed", ("controller", ""))
 
-    assert len(tracker._streams) == MAX_STREAMS
+    assert len(tracker.streams) == MAX_STREAMS
     assert tracker.dropped_calls == 1
     assert tracker.total == {"CreateVolume": 1, "NodePublishVolume": MAX_STREAMS + 9}
     assert tracker.role("t.log") is None  # both: the one that made room counts
