@@ -9,6 +9,7 @@ from typing import cast
 
 import click
 import pytest
+import yaml
 
 from logscan.cli import cli
 from tests import walk
@@ -43,6 +44,21 @@ def test_samples_that_are_named_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for name in re.findall(r"samples/([\w.-]*\w)", text):
         assert (SAMPLES / name).exists(), f"{page}: samples/{name}"
+
+
+def test_every_page_is_in_the_navigation():
+    """And nothing else; the links of pages stay in docs/, or the site would not have what they lead to."""
+
+    def pages_in(entry: object) -> list[str]:
+        if isinstance(entry, str):
+            return [entry]
+        parts = entry if isinstance(entry, list) else list(cast("dict[str, object]", entry).values())
+        return [page for part in parts for page in pages_in(part)]
+
+    named = pages_in(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
+    there = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert len(named) == len(set(named))
+    assert set(named) - {"commands.md"} == there, "say in mkdocs.yml where the page belongs"
 
 
 def commands_shown(page: str) -> list[str]:

@@ -56,6 +56,8 @@ def test_a_comment_that_means_nothing_is_refused(comment, tmp_path, monkeypatch)
         ("<!-- run: status 3 -->\n```sh\nexit 3\n```\n", None),
         ("<!-- run: status 3 -->\n```sh\nexit 0\n```\n", "a.md:2: exit status 0, not 3"),
         ("<!-- not run: because it fails -->\n```sh\nexit 3\n```\n", None),
+        ("```sh\necho one; echo two\n```\n\n```text\ntwo\n```\n", None),
+        ("```sh\necho one\n```\n\n```text\ntwo\n```\n", "a.md:5: is not printed:\ntwo\none"),
         ("<!-- files: x=a.md -->\n\n```sh\ncat x > y\n```\n\n```sh\ncat y\n```\n", None),
     ],
 )

@@ -10,6 +10,7 @@ a comment before it:
     <!-- run: status 1 -->        ends with this exit status; else it must be 0
     <!-- ci: NAME -->             run by .ci/run itself
 
+A block of text after it holds lines that it must have printed,
 and a page names the files that its reader has at hand: <!-- files: nfs.log=samples/root-squash.log -->.
 """
 
@@ -141,13 +142,19 @@ def walk(page: str, path: str, directory: Path) -> int:
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, work / name)
     environment = {
-        "PATH": path, "HOME": str(home), "LANG": "C.UTF-8", "COLUMNS": "100",
+        "PATH": path, "HOME": str(home), "LANG": "C.UTF-8", "COLUMNS": "80",
         "GITHUB_STEP_SUMMARY": str(home / "summary.md"),
         **{key: value for key, value in os.environ.items() if key.startswith("PIP_")},
     }  # fmt: skip
-    ran = 0
+    ran, printed = 0, None
     for block in blocks(page):
         if not block.runs:
+            if block.language == "text" and printed is not None:
+                shown = [line for line in block.text.splitlines() if line]
+                missing = [line for line in shown if line not in printed]
+                if missing:
+                    raise SystemExit("\n".join((f"{block.page}:{block.line}: is not printed:", *missing, *printed)))
+            printed = None
             continue
         command = [*LANGUAGES[block.language], "-c", block.text]
         done = subprocess.run(
@@ -157,6 +164,7 @@ def walk(page: str, path: str, directory: Path) -> int:
         if done.returncode != block.status:
             told = f"{block.page}:{block.line}: exit status {done.returncode}, not {block.status}"
             raise SystemExit("\n".join((told, block.text, done.stdout[-4000:], done.stderr[-4000:])))
+        printed = done.stdout.splitlines()
         ran += 1
     return ran
 

@@ -40,6 +40,9 @@ def page(rules: RuleSet) -> str:
     return "\n".join(parts)
 
 
+_STEP = " " * 4  # of a list in a list: less is enough for GitHub, and not for the site
+
+
 def _section(rule: Rule) -> str:
     lines = [f"### {rule.id}", "", f"{_plain(rule.title)}.", ""]
     lines.append(f"- logged by: {', '.join(rule.components)}")
@@ -61,7 +64,7 @@ def _section(rule: Rule) -> str:
 
 def _cause(number: int, cause: Cause) -> Iterable[str]:
     yield f"{number}. {_plain(cause.cause)} (`{cause.category}`, confidence {cause.confidence})"
-    pad = " " * len(f"{number}. ")
+    pad = _STEP
     if cause.when:
         yield f"{pad}- if {_plain(in_words(cause.when))}"
     for command in cause.confirm:
@@ -69,11 +72,11 @@ def _cause(number: int, cause: Cause) -> Iterable[str]:
     if cause.remedy.summary:
         yield f"{pad}- remedy: {_plain(cause.remedy.summary)}"
     for step in cause.remedy.steps:
-        yield f"{pad}  - {_plain(step)}"
+        yield f"{pad}{_STEP}- {_plain(step)}"
     for command in cause.remedy.commands:
-        yield from _commands(f"{pad}  - ", command)
+        yield from _commands(f"{pad}{_STEP}- ", command)
     if cause.remedy.manifest:
-        yield from _block(f"{pad}  ", cause.remedy.manifest)
+        yield from _block(f"{pad}{_STEP}", cause.remedy.manifest)
 
 
 def _commands(head: str, command: str) -> Iterable[str]:
@@ -81,7 +84,7 @@ def _commands(head: str, command: str) -> Iterable[str]:
         yield head + _code(command.strip())
         return
     yield head.rstrip()
-    yield from _block(" " * (len(head) - len(head.lstrip()) + 2), command)
+    yield from _block(" " * (len(head) - len(head.lstrip())) + _STEP, command)
 
 
 def _block(pad: str, text: str) -> Iterable[str]:
