@@ -46,6 +46,11 @@ def test_samples_that_are_named_exist(page):
         assert (SAMPLES / name).exists(), f"{page}: samples/{name}"
 
 
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", "docs/rules.md"])
+def test_no_page_is_half_merged(page):
+    assert not re.search(r"^(<{7} |={7}$|>{7} )", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_every_page_is_in_the_navigation():
     """And nothing else; the links of pages stay in docs/, or the site would not have what they lead to."""
 
