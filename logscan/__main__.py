@@ -2,4 +2,6 @@
 
 from logscan.cli import main
 
-main()
+# Processes that Dask spawns import this file, too, by another name.
+if __name__ == "__main__":
+    main()

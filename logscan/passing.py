@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,10 +93,14 @@ class Passer:
             raise fault
 
     def _make(self) -> Narrower:
+        self._narrower = self.fresh()
+        return self._narrower
+
+    def fresh(self) -> Narrower:
+        """A narrower that has learnt of no call yet: what it makes of a log depends on that log alone."""
         from logscan.narrow import Narrower  # numpy: 0.1 s of a start, for what only large logs need
 
-        self._narrower = Narrower(tuple(self._engine.by_literal), self.probe, self._width_of)
-        return self._narrower
+        return Narrower(tuple(self._engine.by_literal), self.probe, self._width_of)
 
     def probe(self, block: bytes) -> Probe:
         """Let the engine read the lines of one call."""
@@ -170,6 +175,7 @@ def _records(block: bytes, year: int | None, zone: int) -> Iterator[Record]:
 _LOOKS = re.compile(r"\(\?(?!P<|:)|\\[^dDsSwW.\"'/()\[\]{}+*?|-]|[$^]")
 
 
+@lru_cache(maxsize=1024)  # asked anew for each sort of call, and in each file
 def _width(pattern: str, literal: str) -> int:
     """How far a pattern that begins with *literal* can reach, and one more byte; 0 where it does not, or without bound."""
     begins = [start for start in (literal, re.escape(literal)) if pattern.startswith(start)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from logscan.model import Call, Finding, Record
 
@@ -109,6 +109,21 @@ class Run:
     def text(self) -> bytes:
         """All its lines."""
         return self.fetch(self.start, self.size)
+
+
+def unfetched(offset: int, size: int) -> bytes:
+    """The ``fetch`` of a run that is on its way from another process."""
+    raise AssertionError((offset, size))
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """An input that was narrowed elsewhere: as a Source, but what came of its bytes."""
+
+    name: str
+    mtime: int | None  # µs since the epoch
+    pieces: Iterator[bytes | Run]  # may raise SourceError after it has yielded what is readable
+    twin: Any = None  # see sources.Twin
 
 
 class Probe(NamedTuple):

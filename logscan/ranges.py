@@ -19,12 +19,14 @@ from multiprocessing import get_all_start_methods, get_context
 
 from logscan.errors import SourceError
 from logscan.narrow import CALL, UNIT, Narrower
-from logscan.quiet import Run
+from logscan.quiet import Run, unfetched
 
 RANGE = 8 << 20  # bytes
 WORTH = 3 * RANGE  # a file smaller than this is read sooner than processes are made
 LOOK = 1 << 20  # bytes in which a call is looked for at the border of a range
 AHEAD = 2  # ranges per process that may wait for the engine
+
+SHORTER = ("became shorter while it was read", "copy the log first, then read the copy")
 
 Told = tuple[int, int] | Run  # (start, end) of lines for the engine, or a run
 
@@ -42,7 +44,7 @@ def pieces(path: str, start: int, narrower: Narrower, *, inside: bool, jobs: int
     Raises:
         SourceError: the file cannot be read, or is shorter now.
     """
-    file = _File(path)
+    file = File(path)
     end = os.fstat(file.number).st_size
     borders = [start, *range(start + RANGE, end, RANGE), end]
     for told in _all(path, borders, narrower, inside=inside, jobs=jobs):
@@ -55,7 +57,7 @@ def pieces(path: str, start: int, narrower: Narrower, *, inside: bool, jobs: int
                     yield file.fetch(offset, min(UNIT, one[1] - offset))
 
 
-class _File:
+class File:
     """A file that calls are read from as long as a volume may ask for them."""
 
     def __init__(self, path: str) -> None:
@@ -79,9 +81,7 @@ class _File:
         while len(data) < size:
             more = os.pread(self.number, size - len(data), offset + len(data))
             if not more:
-                raise SourceError(
-                    self._path, "became shorter while it was read", "copy the log first, then read the copy"
-                )
+                raise SourceError(self._path, *SHORTER)
             data += more
         return data
 
@@ -152,22 +152,18 @@ def _tell(narrower: Narrower, path: str, start: int, end: int, inside: bool, fir
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         called = False
         if not first:
-            start, inside, _ = _border(file.fileno(), start)
+            start, inside, _ = border(os.pread(file.fileno(), LOOK, start), start)
         if not last:
-            end, _, called = _border(file.fileno(), end)
+            end, _, called = border(os.pread(file.fileno(), LOOK, end), end)
         narrower.begin(start, inside=inside)
         at = start  # what came back begins here
         for piece in _through(narrower, file.fileno(), start, end, followed=called):
             if isinstance(piece, Run):
-                piece.fetch, at = _nothing, piece.start + piece.size
+                piece.fetch, at = unfetched, piece.start + piece.size
                 yield piece
             else:
                 yield at, at + len(piece)
                 at += len(piece)
-
-
-def _nothing(offset: int, size: int) -> bytes:
-    raise AssertionError((offset, size))
 
 
 def _through(narrower: Narrower, file: int, start: int, end: int, *, followed: bool) -> Iterator[bytes | Run]:
@@ -176,9 +172,12 @@ def _through(narrower: Narrower, file: int, start: int, end: int, *, followed: b
     yield from narrower.close(followed=followed)
 
 
-def _border(file: int, near: int) -> tuple[int, bool, bool]:
-    """Where a range may begin: (offset from *near* on, whether that is inside a line, whether a call begins there)."""
-    data = os.pread(file, LOOK, near)
+def border(data: bytes, near: int) -> tuple[int, bool, bool]:
+    """Where a range may begin: (offset from *near* on, whether that is inside a line, whether a call begins there).
+
+    Args:
+        data: what stands from *near* on, LOOK bytes of it.
+    """
     call = data.find(CALL)
     line = data.rfind(b"\n", 0, call) + 1 if call > 0 else 0
     if line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from logscan import events, frames, klog, sources
 from logscan.errors import SourceError
@@ -79,7 +80,10 @@ class Reading:
                 self._take(record)
 
 
-def with_lines(pieces: Iterable[bytes | Run], name: str) -> Iterator[bytes | Run]:
+P = TypeVar("P", bound="bytes | Run")
+
+
+def with_lines(pieces: Iterable[P], name: str) -> Iterator[P]:
     """*pieces* of the input *name* until one line of it takes too long to end.
 
     Raises:

@@ -39,7 +39,7 @@ from logscan.model import (
     Unrecognised,
     Volume,
 )  # fmt: skip
-from logscan.quiet import Run
+from logscan.quiet import Narrowed, Run, unfetched
 from logscan.reading import Reading, with_lines
 from logscan.rules import RuleSet
 from logscan.sources import Source
@@ -119,31 +119,36 @@ class Scanner:
         self._closed = False
         self.watched: set[str] = set()  # volumes of which a success may, too
 
-    def read(self, source: Source | SourceError) -> None:
+    def read(self, source: Source | Narrowed | SourceError) -> None:
         """Read one input to its end; what cannot be read is reported, what was read before it counts."""
         for _ in self.steps(source):
             pass
 
-    def steps(self, source: Source | SourceError) -> Iterator[None]:
+    def steps(self, source: Source | Narrowed | SourceError) -> Iterator[None]:
         """Read one input piece by piece: something can be done after each."""
         if isinstance(source, SourceError):
             self._errors.append(source)
             return
-        place = bundles.of(source.name)
-        if place is not None and place.kind in {"pods", "host"}:
-            self._read_hosts(source, place.kind)
-            return
-        kind, chunks = self._recognise(source)
-        if kind is not None:
-            self.evidence(source.name, kind, b"".join(chunks))
-            return
-        reading = self.begin(source.name, source.mtime or time.time_ns() // 1000)
-        state = self._inputs[-1]
-        try:
+        pieces: Iterator[bytes | Run]
+        if isinstance(source, Narrowed):
+            pieces = source.pieces
+        else:
+            kind, chunks = sort_out(source)
+            if kind in HOSTS:
+                self._read_hosts(source, kind)
+                return
+            if kind is not None:
+                self.evidence(source.name, kind, b"".join(chunks))
+                return
             pieces = self._passer.pieces(source.path, chunks, self.options.jobs) if self._may_narrow() else chunks
+        reading = self.begin(source.name, source.mtime or time.time_ns() // 1000)
+        state, may_narrow = self._inputs[-1], self._may_narrow()
+        try:
             for piece in with_lines(pieces, source.name):
                 if isinstance(piece, bytes):
                     reading.feed(piece)
+                elif not may_narrow:
+                    reading.feed(piece.text())
                 else:
                     reading.settle()
                     for part in piece.apart(self._tracker.volumes.restless(piece.names)):
@@ -226,8 +231,9 @@ class Scanner:
         clocks = accumulate((used[kind].lines for kind in run.kinds), initial=clock)
         next(clocks)
         sizes = [after - before for before, after in pairwise(run.offsets)]
+        fetch = run.fetch if run.lasting else unfetched  # else it may hold on to far more than the calls' lines
         volumes.sleep(
-            run.names, zip(run.places(), sizes, clocks, repeat(year), repeat(zone), repeat(run.fetch), repeat(origin))
+            run.names, zip(run.places(), sizes, clocks, repeat(year), repeat(zone), repeat(fetch), repeat(origin))
         )
         for kind, count in Counter(run.kinds).items():
             certificate = used[kind]
@@ -240,23 +246,6 @@ class Scanner:
         state.driver = state.requests = True
         state.hear(origin)
         return True
-
-    @staticmethod
-    def _recognise(source: Source) -> tuple[str | None, Iterator[bytes]]:
-        """Whether an input is no log but evidence, by its content; and all its chunks."""
-        held: list[bytes] = []
-        size = 0
-        try:
-            for chunk in source.chunks:
-                held.append(chunk)
-                size += len(chunk)
-                if size > MAX_EVIDENCE or not may_be_evidence(held[0]):
-                    return None, _chained(held, source.chunks, None)
-        except SourceError as error:
-            return None, _chained(held, (), error)
-        if not held:
-            return None, iter(())
-        return evidence_in(b"".join(held), source.name), iter(held)
 
     def evidence(self, name: str, kind: str, data: bytes) -> None:
         """Take an exports listing or a manifest that the user named as such.
@@ -490,6 +479,29 @@ class Scanner:
         for rule_id, count in self._engine.patience.timeouts.items():
             dropped[f"rule {rule_id} timed out"] = count
         return dropped or None
+
+
+HOSTS = frozenset({"pods", "host"})  # files that tell on which node a pod runs
+
+
+def sort_out(source: Source) -> tuple[str | None, Iterator[bytes]]:
+    """What kind of evidence or of HOSTS an input is, by its content or its path; None: a log.  And all its chunks."""
+    place = bundles.of(source.name)
+    if place is not None and place.kind in HOSTS:
+        return place.kind, source.chunks
+    held: list[bytes] = []
+    size = 0
+    try:
+        for chunk in source.chunks:
+            held.append(chunk)
+            size += len(chunk)
+            if size > MAX_EVIDENCE or not may_be_evidence(held[0]):
+                return None, _chained(held, source.chunks, None)
+    except SourceError as error:
+        return None, _chained(held, (), error)
+    if not held:
+        return None, iter(())
+    return evidence_in(b"".join(held), source.name), iter(held)
 
 
 # How exports files, their listings and manifests begin; most logs do not.

@@ -107,6 +107,7 @@ class Source:
     chunks: Iterator[bytes]
     path: str | None = None  # of a regular file whose bytes these are, as they stand
     twin: Twin | None = None
+    bare: bool = False  # the bytes are those of the file, as they stand
 
 
 @dataclass(slots=True)
@@ -238,7 +239,7 @@ def open_sources(
 
 
 def open_found(found: Found, skipped: Skipped) -> tuple[Iterator[Source | SourceError], Callable[[], int]]:
-    """Open one file of a list; and how many logs in it were left out as none of ours, once all has been read.
+    """Open one file of a list, in any process; and how many logs in it were left out as none of ours, once all has been read.
 
     What more than one file is needed for is left to a Crowd.
     """
@@ -253,7 +254,7 @@ class Told(Protocol):
     def twin(self) -> Twin | None: ...  # noqa: D102
 
 
-T = TypeVar("T", bound=Told)
+T = TypeVar("T", bound="Told | SourceError")
 
 
 class Crowd:
@@ -270,7 +271,7 @@ class Crowd:
         self._met = False
         self._repeats = 0
 
-    def admit(self, things: Iterable[T | SourceError]) -> Iterator[T | SourceError]:
+    def admit(self, things: Iterable[T]) -> Iterator[T]:
         """What is in one file, without copies of what came before."""
         for thing in things:
             twin = None if isinstance(thing, SourceError) else thing.twin
@@ -425,7 +426,8 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
         return
     foreign = _foreign(head)
     if foreign is None:
-        yield Source(item.name, item.mtime, chunks, path if not packed and bom is None else None, twin)
+        bare = not packed and bom is None
+        yield Source(item.name, item.mtime, chunks, path if bare else None, twin, bare and not item.depth)
     elif item.found:
         item.run.skipped[item.found, foreign[0]] += 1
     else:

@@ -109,6 +109,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.table": {"columns", "columns.files", "commands.inputs", "edge", "errors", "rules", "scan", "sources", "terminal", "times"},
     "account": {"csi", "model", "sources"},
     "scan": BELOW_SCAN | {"account"},
+    # files read elsewhere
+    "partials": {
+        "bundles", "errors", "finding", "match", "model", "narrow", "passing", "quiet", "ranges", "reading", "remote", "rules", "scan", "sources",
+    },
+    "fleet": {"errors", "finding", "model", "partials", "quiet", "rules", "scan", "sources"},
     # a log that goes on
     "tail": {"errors", "finding", "sources", "unpack"},
     "peek": {"match", "model", "passing", "reading", "rules", "scan"},
@@ -207,7 +212,8 @@ HOMES: dict[str, set[str]] = {
     "regex": {"match", "rules", "rulebook.rulefile", "rulebook.rulereader", "rulebook.whynot"},
     "ahocorasick_rs": {"match", "narrow"},
     "numpy": {"heads", "narrow"},
-    "zstandard": {"unpack"},
+    "zstandard": {"partials", "unpack"},
+    "distributed": {"fleet"},
     "fsspec": {"remote"},
     "pyarrow": {"columns", "columns.files", "columns.rows", "columns.schemas"},
     "pandas": {"columns"},
