@@ -7,7 +7,7 @@ import gzip
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fsspec
@@ -118,13 +118,10 @@ def test_an_object_is_as_old_as_the_store_says():
 
 
 @settings(max_examples=60)
-@given(
-    st.datetimes(timezones=st.just(UTC)).filter(lambda when: 1990 < when.year < 2100),
-    st.sampled_from(["LastModified", "mtime", "updated"]),
-)
-def test_times_of_stores_are_one_time(aware, key):
+@given(st.integers(0, 4 * 10**15), st.sampled_from(["LastModified", "mtime", "updated"]))
+def test_times_of_stores_are_one_time(wanted, key):
+    aware = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=wanted)
     naive = aware.replace(tzinfo=None)
-    wanted = int(aware.timestamp()) * 1_000_000 + aware.microsecond
     for value in (aware, naive, aware.isoformat()):
         assert remote._modified({key: value}) == wanted
     assert abs(remote._modified({key: aware.timestamp()}) - wanted) <= 1
