@@ -14,7 +14,8 @@ from logscan import peek
 from logscan.ledger import Ledger
 from logscan.model import Happening, Report, Severity
 from logscan.reading import Reading
-from logscan.scan import MAX_EVIDENCE, Scanner, evidence_in, may_be_evidence, only
+from logscan.scan import Scanner, only
+from logscan.sorting import MAX_EVIDENCE, evidence_in, may_be_evidence
 from logscan.sources import open_sources
 from logscan.tail import STDIN, Tail
 

@@ -26,6 +26,7 @@ from logscan.narrow import UNIT, Narrower
 from logscan.quiet import Certificate, Narrowed, Run, unfetched
 from logscan.reading import with_lines
 from logscan.rules import RuleSet
+from logscan.sorting import HOSTS, MAX_EVIDENCE, sort_out
 from logscan.sources import Source, Twin
 
 RANGE = 64 << 20  # bytes of a file that is read by several
@@ -202,7 +203,7 @@ def compute(task: Task, rules: RuleSet) -> Partial:
         if isinstance(thing, SourceError):
             inputs.append(Fault.of(thing))
             continue
-        kind, chunks = scan.sort_out(thing)
+        kind, chunks = sort_out(thing)
         if task.end is not None and thing.bare and kind is None:
             body = _range(task, passer.fresh())
             if task.start:
@@ -214,7 +215,7 @@ def compute(task: Task, rules: RuleSet) -> Partial:
             narrower = passer.fresh()
             body = _packed(_narrowed(with_lines(chunks, thing.name), narrower), 0, narrower)
         else:
-            body = _packed(_at_most(chunks, MAX_HOSTS if kind in scan.HOSTS else scan.MAX_EVIDENCE), 0)
+            body = _packed(_at_most(chunks, MAX_HOSTS if kind in HOSTS else MAX_EVIDENCE), 0)
         inputs.append(Input(thing.name, thing.mtime, thing.twin, kind is None, body))
     if task.start:  # it is not text as it stands: the task of the first range reads it all
         return Partial(task)

@@ -27,7 +27,7 @@ RULES = {
 BELOW_SCAN = {
     "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "events", "csi", "rpc", "volumes", "calls",
     "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "evidence.weigh",
-    "reading", "quiet", "passing", "activity", "history", "bundles", "evidence.pods",
+    "reading", "quiet", "passing", "sorting", "activity", "history", "bundles", "evidence.pods",
 }  # fmt: skip
 
 # Imports go down only, and siblings know each other through model.  A module that is not here fails the test:
@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events.eventrows": {"model", "stamps"},
     "events.describe": {"model"},
     "events": {"model", "errors", "events.eventrows", "events.describe", "rulebook.yamltree", "quiet"},
+    "sorting": {"bundles", "errors", "evidence", "sources"},
     "reading": {"errors", "model", "sources", "frames", "klog", "events", "quiet"},
     # what the driver means
     "csi": {"model", "errors"},
@@ -111,14 +112,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scan": BELOW_SCAN | {"account"},
     # files read elsewhere
     "partials": {
-        "bundles", "errors", "finding", "match", "model", "narrow", "passing", "quiet", "ranges", "reading", "remote", "rules", "scan", "sources",
+        "bundles", "errors", "finding", "match", "model", "narrow", "passing", "quiet", "ranges", "reading", "remote", "rules", "scan",
+        "sorting", "sources",
     },
     "fleet": {"errors", "finding", "model", "partials", "quiet", "rules", "scan", "sources"},
     # a log that goes on
     "tail": {"errors", "finding", "sources", "unpack"},
     "peek": {"match", "model", "passing", "reading", "rules", "scan"},
     "ledger": {"model"},
-    "follow": {"model", "ledger", "peek", "reading", "scan", "sources", "tail"},
+    "follow": {"model", "ledger", "peek", "reading", "scan", "sorting", "sources", "tail"},
     # A writer is a function of the Report alone.
     "report.safe": {"model"},
     "report.page": {"model", "report.safe"},
@@ -186,7 +188,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.completion": {"terminal"},
     "commands.doctor": {"", "doctor", "edge", "report.table", "terminal"},
     "commands.manpages": {""},
-    "commands.inputs": {"edge", "errors", "model", "report.json_reader", "rules", "scan", "sources", "terminal", "times"},
+    "commands.inputs": {"edge", "errors", "model", "report.json_reader", "rules", "scan", "sorting", "sources", "terminal", "times"},
     "config": {"errors", "report", "rulebook.vocabulary"},
     "commands.configured": {"config"},
     "commands.config": {"commands.configured", "config", "edge", "report.json_v1", "report.safe", "terminal"},

@@ -337,7 +337,7 @@ def test_a_full_disk_below_stderr_takes_neither_the_report_nor_the_status():
 
 
 def test_evidence_without_end_is_refused(capsys, monkeypatch):
-    monkeypatch.setattr("logscan.scan.MAX_EVIDENCE", 1 << 20)
+    monkeypatch.setattr("logscan.sorting.MAX_EVIDENCE", 1 << 20)
     Path("endless").write_bytes(b"/srv *(rw)\n" * 100_000)
 
     assert run("--exports", "endless", "failing.log") == 3

@@ -91,7 +91,7 @@ def prepare(
 def given(path: str, take: Callable[[bytes], None], refuse: Callable[[SourceError], None]) -> None:
     """Read a file that an option names."""
     from logscan.errors import SourceError
-    from logscan.scan import MAX_EVIDENCE
+    from logscan.sorting import MAX_EVIDENCE
 
     try:
         with Path(path).open("rb") as file:
