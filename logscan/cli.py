@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "config": ("commands.config", "config_group"),
     "convert": ("commands.convert", "convert"),
     "diagnose": ("commands.diagnose", "diagnose"),
+    "diff": ("commands.diff", "diff"),
     "doctor": ("commands.doctor", "doctor"),
     "kubectl": ("commands.kubectl", "kubectl"),
     "predict": ("commands.predict", "predict"),

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO, TypeVar
 
+from logscan.compare import Diff
 from logscan.errors import LogscanError
 from logscan.model import Report, Trace
-from logscan.report import ENDINGS, TRACE_WRITERS, WRITERS
+from logscan.report import DIFF_WRITERS, ENDINGS, TRACE_WRITERS, WRITERS
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Sized)
@@ -133,8 +134,8 @@ def write_all(report: Report, places: Iterable[Target], *, width: int | None, co
     return faults
 
 
-def write(report: Report | Trace, target: Target, *, width: int | None, color: str) -> None:
-    """Write a report or a trace: to standard output, or to a file that has either all of it or is as before.
+def write(report: Report | Trace | Diff, target: Target, *, width: int | None, color: str) -> None:
+    """Write a report, a trace or a comparison: to standard output, or to a file that has either all of it or is as before.
 
     Raises:
         LogscanError: the file cannot be written.
@@ -195,7 +196,7 @@ def replace_by(place: str, fill: Callable[[Path], object]) -> None:
         raise LogscanError(place, f"cannot be written: {error.strerror or error}") from error
 
 
-def _append(writer: Callable[..., None], report: Report | Trace, path: Path) -> None:
+def _append(writer: Callable[..., None], report: Report | Trace | Diff, path: Path) -> None:
     """Add a report to what other steps have written, all of it or nothing."""
     import io
 
@@ -219,7 +220,9 @@ def _append(writer: Callable[..., None], report: Report | Trace, path: Path) -> 
         raise LogscanError(str(path), f"cannot be written: {error.strerror or error}") from error
 
 
-def _writer(report: Report | Trace, format_: str) -> Callable[..., None]:
+def _writer(report: Report | Trace | Diff, format_: str) -> Callable[..., None]:
+    if isinstance(report, Diff):
+        return DIFF_WRITERS[format_]
     return TRACE_WRITERS[format_] if isinstance(report, Trace) else WRITERS[format_]
 
 

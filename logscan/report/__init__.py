@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 if TYPE_CHECKING:
+    from logscan.compare import Diff
     from logscan.model import Report, Trace
 
 
@@ -89,3 +90,26 @@ def _trace_json(trace: Trace, out: TextIO, *, width: int, color: bool) -> None:
 
 
 TRACE_WRITERS: Mapping[str, TraceWriter] = {"text": _trace_text, "json": _trace_json}
+
+
+class DiffWriter(Protocol):
+    """A function that writes a whole comparison."""
+
+    def __call__(self, diff: Diff, out: TextIO, *, width: int, color: bool) -> None:
+        """Write *diff* to *out*; *width* is in columns, *color* allows ANSI colours."""
+
+
+def _diff_text(diff: Diff, out: TextIO, *, width: int, color: bool) -> None:
+    from logscan.report import diff as page
+
+    page.write(diff, out, width=width, color=color)
+
+
+def _diff_json(diff: Diff, out: TextIO, *, width: int, color: bool) -> None:
+    from logscan.report import diff_v1
+
+    del width, color  # it is for programs
+    diff_v1.write(diff, out)
+
+
+DIFF_WRITERS: Mapping[str, DiffWriter] = {"text": _diff_text, "json": _diff_json}
