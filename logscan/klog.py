@@ -171,9 +171,9 @@ class Parser:
         return closed, first, last
 
     def dating(self, origin: Origin) -> tuple[int | None, int, str]:
-        """By which year, zone (µs east of UTC) and source the latest stamp of a stream was dated."""
+        """By which year, zone (µs east of UTC) and source the latest stamp of a stream was dated, if there is such a day."""
         stream = self._streams[_key(origin)]
-        return stream.year, stream.zone, stream.source
+        return stream.year, stream.zone, stream.year_source
 
     def _dated(self, stream: _Stream, head: str) -> int | None:
         if head[1:5] + head[6:11] != stream.minute:

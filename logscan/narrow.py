@@ -45,8 +45,8 @@ CALL = b"] GRPC call: /"
 _CALL_WORD = np.uint64(int.from_bytes(b"GRPC cal", "little"))
 _BODY = len("GRPC response: ")
 _SPREAD = np.array([pow(0x9E3779B97F4A7C15, n + 1, 1 << 64) | 1 for n in range(MAX_BLOCK_LINES)], np.uint64)
-# A request that copies from elsewhere names volumes that are not its own.
-_FOREIGN = ("content_source", "napshot")
+# A request that copies from elsewhere names volumes that are not its own, and what tells a status is no healthy line.
+_FOREIGN = ("content_source", "napshot", "rpc error: code = ")
 
 # What a line that is taken as it stands does not hold; see frames.Deframer.feed.
 _ODD = (b"\x1b", b"\0", b"\r")
@@ -62,7 +62,6 @@ class _Kind:
     certificate: Certificate | None
     index: int = 0  # in Narrower.certificates
     hits: tuple[int, ...] = ()  # literals in it, see Narrower._hits
-    found: tuple[tuple[str, ...], ...] = ()  # ids of the rules met in each line
     tries: int = 0  # calls that were looked at for a certificate: the first may have had trouble of its own
     calls: int = 0
     misses: int = 0
@@ -317,12 +316,7 @@ class Narrower:
                     self._fixed.add(literal)
         self._healthy += [record.message for record in probe.records]
         self._fresh = False
-        kind.certificate, kind.index, kind.found, kind.hits = (
-            certificate,
-            len(self.certificates),
-            _found(probe),
-            self._hits(block),
-        )
+        kind.certificate, kind.index, kind.hits = certificate, len(self.certificates), self._hits(block)
         self.certificates.append(certificate)
         self._kinds[sort] = kind
         return kind
@@ -335,11 +329,13 @@ class Narrower:
             return None
         probe = self.probe(block)
         old, new = kind.certificate, certify(block, probe, self.width_of)
-        if old is None or new is None or _found(probe) != kind.found:
+        if old is None or new is None:
             return None
         parts = [
-            (one.method, one.texts, one.windows, one.benign, one.problems, one.role, one.named) for one in (old, new)
-        ]
+            (one.method, one.texts, one.windows, one.benign, one.problems, one.role, one.named,
+             [(told.header, told.severity, told.bound, told.rules, told.read) for told in one.told])
+            for one in (old, new)
+        ]  # fmt: skip
         return probe if parts[0] == parts[1] else None
 
     def _learn(self, kind: _Kind, block: bytes, key: bytes) -> bool:
@@ -414,10 +410,6 @@ def _goes_back(stamp: tuple[heads.U64, heads.U64, heads.U64]) -> heads.Bools:
         later = (part[1:] < part[:-1]) | ((part[1:] == part[:-1]) & later)
     back[1:] = later
     return back
-
-
-def _found(probe: Probe) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(sorted(finding.rule.id for finding in findings)) for findings in probe.findings)
 
 
 def cover(literals: Iterable[str], healthy: Iterable[str]) -> list[str]:

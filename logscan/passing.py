@@ -108,11 +108,14 @@ class Passer:
         records = list(_records(block, _ANY_YEAR, 0))
         findings = [self._engine.match(record) for record in records]
         ended: list[Call] = []
+        bound: list[bool] = []
         for record, found in zip(records, findings, strict=True):
-            ended += enter(record, found, tracker, collector)[1]
+            call, over = enter(record, found, tracker, collector)
+            ended += over
+            bound.append(call is not None)
         names = tracker.volumes.names()
         return Probe(
-            records, findings, [self._engine.literals_in(record.message) for record in records], ended,
+            records, findings, bound, [self._engine.literals_in(record.message) for record in records], ended,
             tracker.at_rest() and tracker.volumes.plain() and collector.at_rest(),
             tracker.stream_of(records[-1].origin)[0] if records else "", dict(tracker.total), names,
             [(key, tuple(sorted(versions))) for key, versions in tracker.works.items()],

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from logscan.model import Call, Finding, Record
+from logscan.model import Call, Finding, Record, Severity
 
 MAX_BLOCK = 16 << 10  # bytes of one call's lines
 MAX_BLOCK_LINES = 64
@@ -32,6 +32,19 @@ _TARGET = b'"target_path":"'
 Works = tuple[tuple[str, str], tuple[str, ...]]  # ((server, path), versions mounted): see calls.Works
 
 
+class Told(NamedTuple):
+    """What is known of one line of a call, beside its text."""
+
+    file: str
+    source_line: int
+    message: str  # of the call that the certificate was made from
+    header: int  # characters before the message
+    severity: Severity | None
+    bound: bool  # the Tracker knows it as the call's
+    rules: tuple[str, ...]  # ids of those that it bears the signature of
+    read: bool  # its message is not what stands in the line: it was structured
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What one call without trouble does to the books."""
@@ -46,7 +59,7 @@ class Certificate:
     problems: int  # records of severity W
     benign: Mapping[str, int]  # records, by the rule that knows them
     benign_problems: int
-    places: tuple[tuple[str, int, str], ...]  # (file, source line, message) of each record
+    told: tuple[Told, ...]  # of each line
     seen: set[bytes] = field(default_factory=set)  # ``texts`` and ``windows`` that were met
 
 
@@ -131,6 +144,7 @@ class Probe(NamedTuple):
 
     records: Sequence[Record]
     findings: Sequence[Sequence[Finding]]  # of each record
+    bound: Sequence[bool]  # of each record, whether it belongs to a call
     hits: Sequence[Sequence[str]]  # literals in each record
     calls: Sequence[Call]  # that ended
     clean: bool  # no call is open, no incident was made, nothing is waiting
@@ -167,7 +181,11 @@ def certify(block: bytes, probe: Probe, width_of: Callable[[str], int]) -> Certi
         line for line, record in enumerate(records)
         if probe.works and record.message.startswith(("Mounting cmd", "volume(", "NodePublishVolume: "))
     ]  # fmt: skip
-    texts = tuple(sorted({line for line, _, width in checks if not width}.union(mounts)))
+    # What a first line announces, and what may be structured, is decided by the whole text.
+    texts = tuple(sorted(
+        {line for line, _, width in checks if not width}.union(mounts, [0])
+        | {line for line, record in enumerate(records) if record.message[:1] == '"' or record.fields is not None}
+    ))  # fmt: skip
     windows = tuple(check for check in checks if check[2] and check[0] not in texts)
     bodies = tuple(
         line for line, record in enumerate(records) if record.message.startswith(("GRPC request: ", "GRPC response: "))
@@ -175,7 +193,11 @@ def certify(block: bytes, probe: Probe, width_of: Callable[[str], int]) -> Certi
     return Certificate(
         call.method, lines, texts, windows, bodies,
         not records[-1].message.startswith("GRPC response: {}"), probe.role, probe.problems, probe.benign, probe.benign_problems,
-        tuple((record.file, record.source_line, record.message) for record in records),
+        tuple(
+            Told(record.file, record.source_line, record.message, len(record.header), record.severity, bound,
+                 tuple(sorted(finding.rule.id for finding in found)), record.fields is not None)
+            for record, found, bound in zip(records, probe.findings, probe.bound, strict=True)
+        ),
     )  # fmt: skip
 
 

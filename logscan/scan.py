@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise, repeat
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from logscan import __version__, advise, bundles, csi, frames, history, passing, sources, timeline, unknown
 from logscan.account import DRIVER_FILES, FILES, Account, component_of, warnings_of
@@ -18,6 +18,7 @@ from logscan.calls import Tracker
 from logscan.diagnose import Verdicts, diagnose
 from logscan.errors import SourceError
 from logscan.incidents import Collector
+from logscan.listening import Listener
 from logscan.match import Engine
 from logscan.model import (
     Benign,
@@ -25,7 +26,6 @@ from logscan.model import (
     CallsSummary,
     Counts,
     Diagnosis,
-    Finding,
     InputSummary,
     Origin,
     Record,
@@ -63,26 +63,6 @@ class Options:
     narrow: bool = True  # pass over calls of a large log that all went well; the report is the same
     newest: int | None = None  # remember so many incidents and volumes, the last; None: the first MAX_…
     client: str | None = None  # the nodes' address as the NFS server sees it
-
-
-class Listener(Protocol):
-    """Who wants to know of every record and call, and not only what they come to.
-
-    Numbers of records count from 0 in each input, in the order in which they are closed.
-    """
-
-    def record(self, record: Record, number: int, findings: Sequence[Finding], call: Call | None) -> None:
-        """A record, what rules found in it, and the call that it belongs to."""
-
-    def run(self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin) -> None:
-        """Calls that went well, whose lines were not read; *number* and *line* are those of the first record.
-
-        Args:
-            dating: year, zone (µs east of UTC) and source of their stamps.
-        """
-
-    def ended(self, call: Call, role: str, node: str) -> None:
-        """A call is over, in a driver of a role and on a node; "" where the log does not say."""
 
 
 class Scanner:
@@ -215,10 +195,12 @@ class Scanner:
         volumes = self._tracker.volumes
         if origin is None or not self._tracker.may_pass(origin, methods, run.names, named=named):
             return False
+        if self.listener is not None and not self.listener.takes(used.values(), origin):
+            return False
         line = reading.tally.lines + 1
         first, last, (year, zone, source) = reading.pass_over(origin, run)
         if self.listener is not None:
-            self.listener.run(run, state.records, line, (year, zone, source), origin)
+            self.listener.run(run, state.records, line, (year, zone, source), origin, self._tracker.met)
         self.records += run.lines
         state.records += run.lines
         self._logged += run.lines
@@ -237,9 +219,9 @@ class Scanner:
         for kind, count in Counter(run.kinds).items():
             certificate = used[kind]
             self._collector.pass_over(certificate.benign, certificate.benign_problems, certificate.problems, count)
-            for file, line, message in certificate.places:
-                state.fingerprint.see(file, line, message)
-                component = origin.component or FILES.get(file, "")
+            for told in certificate.told:
+                state.fingerprint.see(told.file, told.source_line, told.message)
+                component = origin.component or FILES.get(told.file, "")
                 if component:
                     state.components[component] += count
         state.driver = state.requests = True

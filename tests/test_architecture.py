@@ -104,12 +104,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     # tables
     "columns.schemas": {"errors"},
     "columns.subject": {"account", "csi", "match", "model", "volumes"},
-    "columns.rows": {"account", "columns.schemas", "columns.subject", "model", "quiet"},
+    "columns.requests": {"columns.subject"},
+    "columns.runs": {"columns.requests", "columns.subject", "model", "quiet", "stamps"},
+    "columns.mixed": {"account", "columns.requests", "columns.runs", "columns.subject", "model", "quiet"},
+    "columns.rows": {
+        "account", "columns.mixed", "columns.requests", "columns.runs", "columns.schemas", "columns.subject", "model", "quiet",
+    },
     "columns.files": {"errors", "report.sheet"},
     "columns": {"columns.rows", "columns.schemas", "errors", "rules", "scan", "sources"},
     "commands.table": {"columns", "columns.files", "commands.inputs", "edge", "errors", "rules", "scan", "sources", "terminal", "times"},
     "account": {"csi", "model", "sources"},
-    "scan": BELOW_SCAN | {"account"},
+    "listening": {"model", "quiet"},
+    "scan": BELOW_SCAN | {"account", "listening"},
     # files read elsewhere
     "partials": {
         "bundles", "errors", "finding", "match", "model", "narrow", "passing", "quiet", "ranges", "reading", "remote", "rules", "scan",
@@ -219,11 +225,11 @@ HOMES: dict[str, set[str]] = {
     "yaml": {"rulebook.yamltree", "rules", "rulebook.rulefile", "evidence.manifests", "evidence.trees"},
     "regex": {"match", "rules", "rulebook.rulefile", "rulebook.rulereader", "rulebook.whynot"},
     "ahocorasick_rs": {"match", "narrow"},
-    "numpy": {"heads", "narrow"},
     "zstandard": {"partials", "unpack"},
     "distributed": {"fleet"},
+    "numpy": {"columns.mixed", "columns.runs", "heads", "narrow"},
     "fsspec": {"remote"},
-    "pyarrow": {"columns", "columns.files", "columns.rows", "columns.schemas"},
+    "pyarrow": {"columns", "columns.files", "columns.mixed", "columns.rows", "columns.schemas"},
     "pandas": {"columns"},
 }
 

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import logscan
-from logscan import cli, columns, rules, scan, sources
-from logscan.columns import files, schemas
+from logscan import cli, columns, narrow, passing, ranges, rules, scan, sources
+from logscan.columns import files, requests, rows, schemas, subject
 from logscan.errors import LogscanError
 from logscan.report.sheet import _FORMULA as FORMULA
+from tests import driver_simulator as sim
 from tests import test_narrow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +50,7 @@ def rows_of(table: pa.Table) -> list[dict[str, object]]:
 
 
 def test_the_manual_tells_the_schemas():
-    assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8") == columns.manual()
+    assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8").endswith("\n\n" + columns.manual())
 
 
 @pytest.mark.parametrize("what", WHATS)
@@ -144,6 +145,126 @@ def test_nothing_is_null_that_must_not_be_wherever_the_log_is_cut(lines, odd, cu
         assert table.equals(table_of(data, what))
     records, calls = (rows_of(table_of(data, what)) for what in ("records", "calls"))
     assert {row["call_id"] for row in records} - {None} <= {row["call_id"] for row in calls}
+
+
+# ---------------------------------------------------------------- passed over, cut, in processes
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Borders of all kinds within a few kilobytes."""
+    monkeypatch.setattr(passing, "NARROW_FROM", 1)
+    monkeypatch.setattr(passing, "LEARN_FROM", 1 << 60)
+    monkeypatch.setattr(narrow, "UNIT", 5_000)
+    monkeypatch.setattr(narrow, "MAX_HELD", 20_000)
+    monkeypatch.setattr(rows, "MAX_ROWS", 40)
+
+
+def passed(monkeypatch, data: bytes, **options: object) -> tuple[pa.Table, int]:
+    """The table of a log, and how many of its records were not read."""
+    counted = []
+    real = rows.Rows.run
+
+    def run(self, run, *rest):  # noqa: ANN002
+        counted.append(run.lines)
+        real(self, run, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows.Rows, "run", run)
+        return table_of(data, cuts=[3_000, 20_000], **options), sum(counted)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(test_narrow.logs, noise, st.lists(st.integers(0, 1 << 20), max_size=12), st.randoms())
+@pytest.mark.usefixtures("small")
+def test_records_that_are_not_read_have_the_rows_of_those_that_are(lines, odd, cuts, dice):
+    lines = list(lines)
+    for text in odd[:6]:
+        lines.insert(dice.randrange(len(lines) + 1), text)
+    if odd and dice.random() < 0.5:  # lines of different calls change places, or are gone
+        first, second = (dice.randrange(len(lines)) for _ in range(2))
+        lines[first], lines[second] = lines[second], lines[first]
+        del lines[dice.randrange(len(lines))]
+    data = "\n".join(lines).encode("utf-8", "replace")
+    fast = table_of(data, "records", [2_000, *cuts])
+    fast.validate(full=True)
+    assert rows_of(fast) == rows_of(table_of(data, narrow=False))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("version", sim.VERSIONS[1:-1])
+def test_most_records_of_a_healthy_log_are_not_read(monkeypatch, version):
+    """Otherwise the law above holds for no reason."""
+    data = "\n".join(test_narrow.log_of(7, version, 60, 0.0)).encode()
+    table, count = passed(monkeypatch, data)
+    assert count > table.num_rows * 0.5
+    assert rows_of(table) == rows_of(table_of(data, narrow=False))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("I0720 09:5", "I1332 09:5"),  # no such day
+        ("I0720 09:5", "I0720 25:5"),  # nor hour
+        ("       1 ", "   12345 "),  # another process
+        ("       1 utils.go", "      77 utils.go"),  # two of them
+        ("utils.go:", "nestedpendingoperations.go:"),  # as if it were kubelet's
+        ('"server":"', '"server":"",'),  # a body that is none
+        ('"csi.storage.k8s.io/pvc/name":"', '"csi.storage.k8s.io/pvc/name":"\\u00e9'),
+        ('"share":"', '"Share":"/x","share":"'),
+        (" is a mountpoint", ' why="because"'),  # structured
+        ("internally mounting", "internally mounting rpc error: code = Internal desc ="),
+        ("GRPC call: /csi.v1.Controller/", "GRPC call: /csi.v1.Group/"),
+    ],
+)
+def test_odd_records_are_read(before, after):
+    lines = test_narrow.log_of(3, "v4.4.0", 40, 0.0)
+    for every in (1, 7):
+        data = "\n".join(
+            line.replace(before, after) if number % every == 0 else line for number, line in enumerate(lines)
+        ).encode()
+        assert rows_of(table_of(data, cuts=[3_000])) == rows_of(table_of(data, narrow=False))
+
+
+def test_rows_from_several_processes_are_those_of_one(tmp_path, monkeypatch):
+    data = "\n".join(test_narrow.log_of(5, "v4.9.0", 150, 0.0)).encode()
+    path = tmp_path / "x.log"
+    path.write_bytes(data)
+    monkeypatch.setattr(passing, "NARROW_FROM", 1)
+    monkeypatch.setattr(passing, "LEARN_FROM", 2_000)
+    monkeypatch.setattr(ranges, "RANGE", 40_000)
+    monkeypatch.setattr(ranges, "WORTH", 0)
+    monkeypatch.setattr(sources, "CHUNK", 5_000)
+    whole = logscan.read(path, reference=REFERENCE, jobs=1)
+    assert whole.to_pylist() == logscan.read(path, reference=REFERENCE, jobs=2).to_pylist()
+    wanted = rows_of(table_of(data, narrow=False))
+    assert [{**row, "input": "x.log"} for row in rows_of(whole)] == wanted
+
+
+bodies = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False), st.text(max_size=6)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(["name", "parameters", "server", "share", "Server", "csi.storage.k8s.io/pvc/name", "volume_id",
+                             "csi.storage.k8s.io/pvc/namespace", "target_path", "x"]), inner, max_size=4),
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["name", "parameters", "volume_id", "x"]), bodies, max_size=3), st.text(max_size=5)
+)
+def test_a_pattern_tells_of_a_request_what_json_tells(body, other):
+    read = requests.Requests()
+    for value in (body, {**body, "name": other}, {**body, "name": ""}, body):
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+        assert read.subject(text.encode()) == subject.of_request(value)
 
 
 # ---------------------------------------------------------------- in a notebook

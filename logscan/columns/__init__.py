@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,9 @@ class Tabler:
     """
 
     def __init__(self, what: str, rules: rulebook.RuleSet, options: scan.Options) -> None:
-        from dataclasses import replace
-
         self._rows = Rows(what, rules.by_id)
         self.schema = self._rows.schema
-        self.scanner = scan.Scanner(rules, replace(options, narrow=False))
+        self.scanner = scan.Scanner(rules, options if what == "records" else replace(options, narrow=False))
         self.scanner.listener = self._rows
 
     def batches(self, sources: Iterable[Source | SourceError]) -> Iterator[pa.RecordBatch]:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
-from logscan.account import component_of
+from logscan.account import FILES, component_of
+from logscan.columns.mixed import array, batch
+from logscan.columns.requests import Requests
+from logscan.columns.runs import Passed
 from logscan.columns.schemas import TABLES, schema
-from logscan.columns.subject import NOBODY, Chooser, Subject, category_of, code_in, of_record, of_volume
+from logscan.columns.subject import (
+    NEIGHBOURS,
+    NOBODY,
+    SEVERITIES,
+    Chooser,
+    Subject,
+    announced,
+    category_of,
+    code_in,
+    of_record,
+    of_volume,
+)
 from logscan.model import Call, Finding, Origin, Record, Rule
-from logscan.quiet import Run
+from logscan.quiet import Certificate, Run
 
 MAX_ROWS = 16_384  # of a batch
 MAX_TEXT = 8 << 20  # characters of long texts in a batch
 _BIGGEST = (1 << 63) - 1
-
-_SEVERITY = ("info", "warning", "error", "fatal")
-_ANNOUNCED = "GRPC call: "
 
 
 class Rows:
@@ -38,6 +49,10 @@ class Rows:
         self._chooser = Chooser(by_id)
         self._rows: list[tuple[Any, ...]] = []
         self._text = 0  # characters of long texts in the rows
+        self._order: list[int | Passed] = []  # runs, and numbers of rows before and between them
+        self._before = 0  # rows that are in _order
+        self._count = self._size = 0  # records and bytes of the runs
+        self._requests = Requests()
         self._ready: list[pa.RecordBatch] = []
         self._call: Call | None = None  # the latest whose subject was asked for, and that
         self._subject: Subject = NOBODY
@@ -59,9 +74,26 @@ class Rows:
             captures = json.dumps(finding.captures, ensure_ascii=False) if finding.captures else None
             self._add(_finding(record, number, finding, call, subject, code, captures), len(captures or ""))
 
-    def run(self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin) -> None:
-        """Nothing is passed over where every record is wanted."""
-        raise NotImplementedError
+    def takes(self, certificates: Iterable[Certificate], origin: Origin) -> bool:
+        """Whether runs of these calls can be told from their certificates."""
+        return self._what == "records" and not any(
+            told.read or (origin.component or FILES.get(told.file)) in NEIGHBOURS
+            for certificate in certificates
+            for told in certificate.told
+        )
+
+    def run(
+        self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin, call: int
+    ) -> None:
+        """Take calls that went well."""
+        if (waiting := len(self._rows) - self._before) > 0:
+            self._order.append(waiting)
+            self._before = len(self._rows)
+        self._order.append(Passed(run, number, line, call, dating, origin))
+        self._count += run.lines
+        self._size += run.size
+        if self._count + len(self._rows) >= MAX_ROWS or self._size >= MAX_TEXT:
+            self._close()
 
     def ended(self, call: Call, role: str, node: str) -> None:
         """Take a call."""
@@ -77,9 +109,16 @@ class Rows:
             self._close()
 
     def _close(self) -> None:
-        if self._rows:
-            rows, self._rows, self._text = self._rows, [], 0
-            columns = [_array(list(map(itemgetter(n), rows)), self.schema.field(n).type) for n in range(self._width)]
+        rows, order = self._rows, self._order
+        if len(rows) > self._before:
+            order.append(len(rows) - self._before)
+        self._rows, self._order = [], []
+        self._text = self._before = self._count = self._size = 0
+        if any(isinstance(one, Passed) for one in order):
+            columns = [list(map(itemgetter(n), rows)) for n in range(self._width)]
+            self._ready.append(batch(self.schema, order, columns, self._requests, self._chooser))
+        elif rows:
+            columns = [array(list(map(itemgetter(n), rows)), self.schema.field(n).type) for n in range(self._width)]
             self._ready.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
     def take(self, *, rest: bool = False) -> list[pa.RecordBatch]:
@@ -98,26 +137,17 @@ class Rows:
 
     def _record(self, record: Record, number: int, findings: Sequence[Finding], call: Call | None) -> tuple[Any, ...]:
         origin, message = record.origin, record.message
-        method: str | None = None
-        if call is not None:
-            method = call.method or None
-        elif message.startswith(_ANNOUNCED):
-            method = announced(message)
+        method = announced(message) if call is None else call.method or None
         return (
             origin.input, number, record.line, record.end_line, record.offset, origin.carrier, record.kind,
             origin.namespace or None, origin.pod or None, origin.container or None, origin.node or None,
             component_of(record) or None, record.time, record.time_source,
-            None if record.severity is None else _SEVERITY[record.severity],
+            None if record.severity is None else SEVERITIES[record.severity],
             record.pid if 0 < record.pid <= _BIGGEST else None, record.file or None, record.source_line or None, message,
             None if call is None else call.number, method,
             *self._about(record, call), code_in(message),
             *self._chooser.of([finding.rule.id for finding in findings] if findings else ()),
         )  # fmt: skip
-
-
-def announced(message: str) -> str | None:
-    """The method that a ``GRPC call`` line names."""
-    return message.rpartition("/")[2].strip() or None
 
 
 def _finding(
@@ -131,7 +161,7 @@ def _finding(
 ) -> tuple[Any, ...]:
     rule, origin = finding.rule, record.origin
     return (
-        origin.input, number, record.line, record.end_line, record.time, rule.id, rule.title, _SEVERITY[rule.severity],
+        origin.input, number, record.line, record.end_line, record.time, rule.id, rule.title, SEVERITIES[rule.severity],
         category_of(rule), component_of(record) or None, origin.pod or None, origin.node or None,
         None if call is None else call.number, (call.method or None) if call is not None else None, *subject, code, captures,
     )  # fmt: skip
@@ -146,14 +176,3 @@ def _call(call: Call, role: str, node: str) -> tuple[Any, ...]:
         (call.code or None) if failed else None, (call.message or None) if failed else None, call.target or None,
         call.source or None, call.options, call.step or None, call.candidates,
     )  # fmt: skip
-
-
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array[Any]:
-    try:
-        return pa.array(values, kind)
-    except UnicodeEncodeError:  # half of a surrogate pair, out of somebody's JSON
-        return pa.array([_whole(value) if isinstance(value, str) else value for value in values], kind)
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")

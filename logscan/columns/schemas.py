@@ -1,7 +1,7 @@
 """What the tables hold: names, types, units, and what a missing value means.
 
 A schema is stable: columns may be added at its end, and none changes its meaning.
-``docs/tables.md`` is made from this file, and a test compares them.
+The second half of ``docs/tables.md`` is made from this file, and a test compares them.
 """
 
 from __future__ import annotations
@@ -148,11 +148,11 @@ def schema(what: str) -> pa.Schema:
 
 
 def manual() -> str:
-    """The page ``docs/tables.md``."""
-    parts = [_HEAD]
+    """What the columns of all tables mean, as Markdown: the second half of ``docs/tables.md``."""
+    parts: list[str] = []
     for what in TABLES:
         parts += [
-            f"\n## {what}\n\n{_ABOUT[what]}\n\n| column | type | unit | meaning | null |\n| --- | --- | --- | --- | --- |\n"
+            f"## {what}\n\n{_ABOUT[what]}\n\n| column | type | unit | meaning | null |\n| --- | --- | --- | --- | --- |\n"
         ]
         for field in schema(what):
             told = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
@@ -160,38 +160,5 @@ def manual() -> str:
             parts.append(
                 f"| {field.name} | {kind} | {told.get('unit', '')} | {told['meaning']} | {told.get('null', 'never')} |\n"
             )
-    return "".join(parts)
-
-
-_HEAD = """\
-# Logs as tables
-
-`logscan table` and `logscan.read` give what logscan reads as typed columns: for pandas, Polars, DuckDB or a warehouse.
-They need the extra `batch`: `pip install 'logscan[batch]'`.
-
-    logscan table nfs.log bundle.tgz -o records.parquet
-    logscan table /var/log/pods --what calls -o calls.csv
-    logscan table archive/ --partition-by day,component -o records/
-
-The file's ending says the format (`.parquet`, `.arrow`, `.csv`), or `--format` does. A file is there as a whole or not at
-all. With `--partition-by` the output is a directory, `day=2026-07-20/component=nfs/part-0.parquet`, as Spark, DuckDB,
-Polars and pyarrow read it; the columns that are in the directories' names are not in the files, a missing value is
-`__HIVE_DEFAULT_PARTITION__`, and `day` is the date of `time` in UTC.
-
-```python
-import logscan
-
-table = logscan.read(["controller.log", "node.log"])  # pyarrow.Table
-frame = logscan.to_pandas(table)  # names as categories, everything else Arrow-backed
-calls = logscan.read("controller.log", what="calls")
-for batch in logscan.open_batches("archive/"):  # pyarrow.RecordBatchReader, in constant memory
-    ...
-```
-
-`records` and `findings` join on `input` and `record`; both join `calls` on `call_id`. Columns may be added at the end of a
-table, and none changes its meaning.
-
-Parquet keeps the types as they are here. An Arrow file holds every text plainly, because it would need its dictionaries
-before the first row. CSV is for spreadsheets: unprintable characters are escapes, cells that a spreadsheet would take for
-formulas begin with an apostrophe, and cells end at 32,000 characters.
-"""
+        parts.append("\n")
+    return "".join(parts[:-1])

@@ -89,6 +89,13 @@ def code_in(message: str) -> str | None:
 
 
 CODE = "rpc error: code = "
+ANNOUNCED = "GRPC call: "
+SEVERITIES = ("info", "warning", "error", "fatal")
+
+
+def announced(message: str) -> str | None:
+    """The method that a ``GRPC call`` line names."""
+    return message.rpartition("/")[2].strip() or None if message.startswith(ANNOUNCED) else None
 
 
 class Verdict(NamedTuple):
