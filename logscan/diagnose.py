@@ -116,6 +116,9 @@ def _judge(
     incident: Incident, world: World, rules: Mapping[str, Rule], verdicts: Verdicts, scales: Scales | None
 ) -> _Case | None:
     context = with_install(context_of(incident, world.tracker, world.version), incident, world)
+    volume = world.tracker.volumes.known(incident.volume.name) or incident.volume if incident.volume else None
+    if scales is not None:
+        scales.complete(context, volume, incident.message)
     held = {
         finding.rule.id: finding
         for finding in incident.findings
@@ -145,7 +148,6 @@ def _judge(
     proof: tuple[Evidence, ...] = ()
     names = _names(context, finding)
     if scales is not None:
-        volume = world.tracker.volumes.known(incident.volume.name) if incident.volume else None
         if weighed := scales.weigh(causes, incident.message, context, volume):
             causes, proof = weighed.causes, weighed.proof
         if not names.get("storageclass") and (name := scales.class_name(volume, context)):

@@ -7,10 +7,12 @@ cause is the one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logscan import csi, evidence
+from logscan.evidence.manifests import DRIVER
 from logscan.evidence.predictor import Prediction
 from logscan.model import Cause, Evidence, Remedy, Volume
 
@@ -20,6 +22,9 @@ _EXPLAINED = frozenset({"EROFS", "EACCES", "EPERM", "ENOENT", "STATD"})
 
 # What only finds out the share, or fetches the class that is corrected already.
 _NOT_NEEDED = ("showmount ", "kubectl get storageclass ", "kubectl get sc ")
+
+
+_CLASS = re.compile(r"StorageClass \\?\"(?P<name>[a-z0-9][-a-z0-9.]*)\\?\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,23 @@ class Scales:
             found = self.facts.class_of_volume(volume.name, (volume.namespace, volume.pvc))
         found = found or self.facts.class_of(names.get("server", ""), names.get("share", ""))
         return found.name if found else ""
+
+    def complete(self, names: dict[str, str], volume: Volume | None, message: str) -> None:
+        """Add to *names* the server and the share of the class that an event names, where the log tells neither.
+
+        Args:
+            message: what was logged; the provisioner names the class in it.
+        """
+        if names.get("server") or names.get("share"):
+            return
+        found = self.facts.class_of_volume(volume.name, (volume.namespace, volume.pvc)) if volume is not None else None
+        if found is None:
+            said = _CLASS.search(message)
+            stated = names.get("storageclass") or (said["name"] if said else "")
+            found = self.facts.storage_classes.get(stated)
+        if found is not None and found.provisioner == DRIVER and found.server:
+            names |= {"server": csi.bare_server(found.server), "share": found.share, "storageclass": found.name}
+            names.setdefault("path", found.share)
 
     def tell(self, field: str, names: Mapping[str, str], volume: Volume | None, role: str) -> object:
         """The value of ``evidence.<field>`` of the rules; None where nothing that was given tells it.
