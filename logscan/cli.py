@@ -101,6 +101,16 @@ def _hold_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
+def kubectl_completion() -> NoReturn:
+    """Answer kubectl, which asks what may follow ``kubectl nfs-logscan``; the entry point of the program that it looks for."""
+    from logscan import terminal
+    from logscan.commands.completion import for_kubectl
+    from logscan.commands.kubectl import kubectl
+
+    terminal.stdout().write(for_kubectl(kubectl, sys.argv[1:]))
+    sys.exit(0)
+
+
 def run(arguments: Sequence[str], command: click.Command | None = None, name: str = "logscan") -> int:
     """Run one command line and return its exit status; every error becomes a line on stderr.
 

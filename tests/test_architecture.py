@@ -216,7 +216,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.predict": {"commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
     "commands.trace": {"commands.configured", "commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
     # It imports commands when they are called for, see test_commands_are_imported_when_they_are_called_for.
-    "cli": {"commands.completion", "commands.kubectl", "edge", "errors"},
+    "cli": {"commands.completion", "commands.kubectl", "terminal", "edge", "errors"},
 }  # fmt: skip
 
 # Each dependency has one home.

@@ -15,7 +15,8 @@ import pytest
 
 from logscan import rules
 from logscan.cli import COMMANDS
-from logscan.commands.completion import SHELLS
+from logscan.commands.completion import SHELLS, for_kubectl
+from logscan.commands.kubectl import kubectl
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 60  # of patience, for a machine with much to do
@@ -116,3 +117,21 @@ def test_rules_of_ones_own_are_offered_and_broken_ones_do_no_harm(tmp_path):
     assert offered(f"logscan rules explain --rules {tmp_path} d", 5) == [f"plain,{one}" for one in known[1:]]
     (tmp_path / "off.yaml").write_text("disable: 3\n")
     assert offered(f"logscan rules explain --rules {tmp_path} d", 5) == [f"plain,{one}" for one in known]
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "last"),
+    [
+        (["--sel"], "--selector\tOf the driver's pods", ":4"),
+        (["shop/data-0", "--format", "mark"], "markdown", ":4"),
+        (["--format", "mark"], "markdown", ":4"),
+        (["shop/"], ":4", ":4"),  # names of a cluster are not files
+        (["--save", "ca"], ":0", ":0"),
+        ([], ":4", ":4"),
+    ],
+)
+def test_kubectl_is_answered_as_it_wants_it(words, first, last):
+    lines = for_kubectl(kubectl, words).splitlines()
+
+    assert lines[0].startswith(first)
+    assert lines[-1] == last

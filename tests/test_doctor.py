@@ -12,12 +12,14 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from logscan import cli, doctor, rules
 from tests.fake_kubectl import FakeKubectl
 
 ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = json.loads((ROOT / "docs" / "doctor-v1.schema.json").read_text(encoding="utf-8"))
 VERSION = json.dumps({"clientVersion": {"gitVersion": "v1.30.2"}})
 
 
@@ -28,8 +30,9 @@ def found(capsys):
     def run() -> tuple[int, dict[str, dict[str, str]]]:
         status = cli.run(["doctor", "--json"])
         said = json.loads(capsys.readouterr().out)
-        assert said["schema"] == "logscan.doctor/v1"
+        jsonschema.validate(said, SCHEMA)
         assert said["ok"] is (status == 0)
+        assert all(bool(one["help"]) is (one["status"] != "ok") for one in said["checks"])
         return status, {one["name"]: one for one in said["checks"]}
 
     return run

@@ -67,6 +67,19 @@ def script(shell: str) -> str:
     return shown.source_template.strip() % shown.source_vars() + "\n"
 
 
+def for_kubectl(command: click.Command, words: list[str]) -> str:
+    """What kubectl offers for the last of *words*, which follow ``kubectl nfs-logscan``.
+
+    kubectl asks a program named after the plug-in, and wants a line each, a tab before its meaning, and in the end
+    a number: 4 says that files are not to be offered, 0 that they are.
+    """
+    *before, incomplete = words or [""]
+    found = ShellComplete(command, {}, "kubectl nfs-logscan", VARIABLE).get_completions(before, incomplete)
+    lines = [f"{one.value}\t{one.help.splitlines()[0]}" if one.help else str(one.value) for one in found]
+    value = bool(before) and before[-1].startswith("-") and not incomplete.startswith("-")
+    return "\n".join([*lines, ":0" if value and not found else ":4"]) + "\n"
+
+
 @click.command()
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 def completion(shell: str) -> None:
