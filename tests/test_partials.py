@@ -66,7 +66,9 @@ noise = st.lists(st.tuples(st.integers(0, 1000), st.sampled_from(NOISE)), max_si
 
 
 @few
-@given(st.lists(st.tuples(logs, noise), min_size=1, max_size=3), st.randoms(), st.booleans())
+@given(
+    st.lists(st.tuples(logs, noise), min_size=1, max_size=3), st.integers(0, 1 << 32).map(random.Random), st.booleans()
+)
 def test_parts_read_anywhere_and_united_in_any_order_give_the_report_of_the_whole(
     tmp_path_factory, files, dice, packed
 ):
