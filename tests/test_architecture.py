@@ -148,7 +148,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.html.dom": {"report.safe"},
     "report.html.cards": {"model", "report.html.dom", "report.words"},
     "report.html.rest": {"model", "report.html.cards", "report.html.dom", "report.words"},
-    "report.html": {"model", "report.html.cards", "report.html.dom", "report.html.rest", "report.words"},
+    "report.html.charts": {"model", "report.html.cards", "report.html.dom", "report.json_v1", "report.safe", "report.words"},
+    "report.html": {"model", "report.html.cards", "report.html.charts", "report.html.dom", "report.html.rest", "report.words"},
     "report.trace_v1": {"model", "report.json_v1"},
     "report": {"compare", "report.diff", "report.diff_v1", "model", "report.text", "report.json_v1", "report.trace", "report.trace_v1"},
     # tools for who writes rules

@@ -17,6 +17,11 @@ def more(number: int, noun: str) -> str:
     return f"and {number:,} more {noun}{'' if number == 1 else 's'}"
 
 
+def left_out_calls(number: int) -> str:
+    """Such as: 3 more calls in between are left out."""
+    return f"{number:,} more call{'' if number == 1 else 's'} in between {'is' if number == 1 else 'are'} left out"
+
+
 def listed(names: Sequence[str], most: int) -> str:
     """Such as: a, b and 37 more."""
     shown = ", ".join(names[:most])

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import TextIO
 
 from logscan.model import Report
-from logscan.report.html import cards, rest
+from logscan.report.html import cards, charts, rest
 from logscan.report.html.dom import Html, el
 from logscan.report.words import sentence
 
@@ -37,11 +37,11 @@ def _pieces(report: Report) -> Iterator[str]:
     yield rest.figures(report)
     if report.verdict == "not-enough-evidence":
         yield rest.collect_next(report)
+    yield _filters(report)
+    yield from charts.panel(report)
     if report.diagnoses:
         yield '\n<section id="findings" aria-labelledby="findings-title">'
         yield el("h2", "Findings", id="findings-title")
-        yield rest.overview(report, 10)
-        yield _filters(report)
         yield from cards.cards(report)
         yield '<button class="more-cards" type="button" id="more" hidden>Show more</button>'
         yield "</section>\n"
@@ -54,12 +54,12 @@ def _pieces(report: Report) -> Iterator[str]:
     yield el(
         "footer", el("div.wrap", el("p", f"Made by logscan {report.version}. It is whole in itself and loads nothing."))
     )
-    yield f"\n<script>{_asset('report.js')}</script>\n</body>\n</html>\n"
+    yield f"\n<script>{_script()}</script>\n</body>\n</html>\n"
 
 
 def _head(report: Report) -> Html:
     policy = (
-        f"default-src 'none'; script-src {_hash('report.js')}; style-src {_hash('report.css')};"
+        f"default-src 'none'; script-src {_hash(_script())}; style-src {_hash(_style())};"
         " base-uri 'none'; form-action 'none'"
     )
     return el(
@@ -70,12 +70,13 @@ def _head(report: Report) -> Html:
         el("meta", name="referrer", content="no-referrer"),
         el("meta", name="generator", content=f"logscan {report.version}"),
         el("title", f"logscan: {sentence(report)}"),
-        el("style", Html(_asset("report.css"))),
+        el("style", Html(_style())),
     )
 
 
 def _menu(report: Report) -> Html:
     places = [
+        ("time", "Over time", report.activity is not None or len(report.timeline)),
         ("findings", "Findings", len(report.diagnoses)),
         ("unrecognised", "Not recognised", len(report.unrecognised)),
         ("harmless", "Harmless", len(report.benign)),
@@ -102,11 +103,13 @@ def _filters(report: Report) -> Html:
             "fieldset",
             el("legend", "Severity"),
             *(el("label.chip", el("input", type="checkbox", value=name, checked=True), el("span", name)) for name in severities),
+            hidden=len(severities) < 2,
         ),
         el(
             "label",
             el("span", "Component"),
             el("select", el("option", "all", value=""), *(el("option", name, value=name) for name in components), id="f-component"),
+            hidden=len(components) < 2,
         ),
         el("output", id="f-count", aria_live="polite"),
         id="filters", role="search", aria_label="Filter the findings", hidden=True,
@@ -118,5 +121,13 @@ def _asset(name: str) -> str:
     return files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _hash(name: str) -> str:
-    return f"'sha256-{b64encode(sha256(_asset(name).encode()).digest()).decode()}'"
+def _script() -> str:
+    return _asset("chart.js") + _asset("report.js")
+
+
+def _style() -> str:
+    return _asset("report.css") + _asset("chart.css")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

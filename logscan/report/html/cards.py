@@ -41,7 +41,7 @@ def cards(report: Report) -> Iterator[Html]:
     rest = report.diagnoses[MAX_CARDS:]
     if not rest:
         return
-    yield Html('<div class="scroll" role="region" aria-label="Further findings"><table class="rows">')
+    yield Html('<div class="scroll" role="group" aria-label="Further findings"><table class="rows">')
     yield el("caption", f"{count(len(rest), 'further finding')}, in short")
     yield el("thead", el("tr", *(el("th", title, scope="col") for title in ("", "what", "volumes", "first evidence"))))
     yield Html("<tbody>")
@@ -228,7 +228,7 @@ def _concerns(one: Diagnosis) -> Html:
                 *(el("tr", *(el("td", el("code", clip(row[index], 300)) if row[index] else "–") for index in columns)) for row in told),
             ),
         ),
-        role="region", aria_label="Volumes",
+        role="group", aria_label="Volumes",
     )  # fmt: skip
     rest = el("p.note", more(len(one.volumes) - MAX_VOLUMES, "volume")) if len(one.volumes) > MAX_VOLUMES else ""
     title = count(len(one.volumes), "volume")

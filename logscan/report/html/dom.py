@@ -48,3 +48,32 @@ def el(name: str, /, *parts: str, **attributes: str | int | bool | None) -> Html
         given.append(f" {attribute}" if value is True else f' {attribute}="{escape(visible(str(value)))}"')
     opened = f"<{name}{''.join(given)}>"
     return Html(opened) if name in _VOID else Html(f"{opened}{join(*parts)}</{name}>")
+
+
+# Columns of numbers, by their titles.
+NUMBERS = frozenset(
+    {
+        "Records",
+        "Lines",
+        "Calls",
+        "Failed",
+        "Hung",
+        "Took",
+        "Attempt",
+        "Info",
+        "Warnings",
+        "Errors",
+        "Fatal",
+        "Failed calls",
+    }
+)
+
+
+def table(name: str, columns: tuple[str, ...], rows: list[Html]) -> Html:
+    """A table that scrolls by itself where it is too wide."""
+    head = (el("th.n" if title in NUMBERS else "th", title, scope="col") for title in columns)
+    return el(
+        "div.scroll",
+        el("table", el("thead", el("tr", *head)), el("tbody", *rows)),
+        role="group", aria_label=name,
+    )  # fmt: skip

@@ -43,6 +43,7 @@
 
   const findings = all(".finding").map((node) => ({
     node,
+    number: Number(node.id.slice(1)), // of a diagnosis
     severity: node.dataset.severity,
     components: node.dataset.component.split(" "),
     paged: !node.classList.contains("shape"),
@@ -52,31 +53,35 @@
   const more = by("more");
   let limit = PAGE;
 
-  const wanted = () => {
-    if (!form) return () => true;
-    const text = by("f-text").value.trim().toLowerCase();
+  const chosen = () => {
+    if (!form) return { text: "", level: () => true };
     const component = by("f-component").value;
     const severities = new Set(all("input[type=checkbox]", form).filter((box) => box.checked).map((box) => box.value));
-    return (one) => {
-      if (!severities.has(one.severity)) return false;
-      if (component && !one.components.includes(component)) return false;
-      if (!text) return true;
-      one.text ??= one.node.textContent.toLowerCase();
-      return one.text.includes(text);
+    return {
+      text: by("f-text").value.trim().toLowerCase(),
+      level: (one) => severities.has(one.severity) && (!component || one.components.includes(component)),
     };
   };
 
   const show = () => {
-    const keep = wanted();
-    let fits = 0;
-    let shown = 0;
+    const { text, level } = chosen();
+    const levels = new Set();
+    const fits = new Set();
+    let number = 0;
     let paged = 0;
     for (const one of findings) {
-      const fit = keep(one);
-      fits += fit;
-      if (one.paged) paged += fit;
+      let fit = level(one);
+      if (fit && one.paged) levels.add(one.number);
+      if (fit && text) {
+        one.text ??= one.node.textContent.toLowerCase();
+        fit = one.text.includes(text);
+      }
+      number += fit;
+      if (fit && one.paged) {
+        fits.add(one.number);
+        paged += 1;
+      }
       const visible = fit && (!one.paged || paged <= limit);
-      shown += visible;
       if (one.node.hidden === visible) one.node.hidden = !visible;
     }
     for (const table of all("table.rows")) {
@@ -86,8 +91,8 @@
       more.hidden = paged <= limit;
       more.textContent = `Show ${Math.min(PAGE, paged - limit)} more of ${paged.toLocaleString("en")}`;
     }
-    if (form) by("f-count").textContent = `${fits.toLocaleString("en")} of ${findings.length.toLocaleString("en")}`;
-    return keep;
+    if (form) by("f-count").textContent = `${number.toLocaleString("en")} of ${findings.length.toLocaleString("en")}`;
+    document.dispatchEvent(new CustomEvent("filtered", { detail: { levels, fits, text } }));
   };
 
   // A link to a finding that is not shown yet shows it.
@@ -123,8 +128,14 @@
   window.addEventListener("resize", reachable);
   document.addEventListener("toggle", reachable, true);
   window.addEventListener("hashchange", reveal);
+  // Paper has no hands: what is folded is printed open, and folded again.
+  let opened = [];
   window.addEventListener("beforeprint", () => {
-    for (const one of all("details")) one.open = true;
+    opened = all(".card details:not([open]), details.shape:not([open])");
+    for (const one of opened) one.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const one of opened) one.open = false;
   });
   show();
   reveal();

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from logscan.model import InputSummary, Report, Unrecognised
+from logscan.model import Diagnosis, InputSummary, Report, Unrecognised
 from logscan.report.html.cards import MAX_LINE, SEVERITIES, component_of, copyable, quoted
-from logscan.report.html.dom import Html, el, join
+from logscan.report.html.dom import Html, el, join, table
 from logscan.report.words import clip, count, kind, listed, looked_at, more, sentence, span
 
 MAX_UNRECOGNISED = 300
 MAX_BENIGN = 200
 MAX_INPUTS = 500
 MAX_LISTED = 200
+MAX_OVERVIEW = 6
 
 _MARKS: Mapping[str, str] = {
     "error": "✕", "warning": "!", "info": "i", "healthy": "✓", "not-enough-evidence": "?",
 }  # fmt: skip
 
 
-_NUMBERS = frozenset({"Records", "Lines", "Calls", "Failed", "Hung"})  # columns of them
-
-
 def verdict(report: Report) -> Html:
-    """The answer in one sentence, and the figures behind it."""
+    """The answer in a sentence or a few, and what it was drawn from."""
     word, _, said = sentence(report).partition(": ")
     first = min((one.first_time for one in report.inputs if one.first_time is not None), default=None)
     last = max((one.last_time for one in report.inputs if one.last_time is not None), default=None)
@@ -32,17 +30,31 @@ def verdict(report: Report) -> Html:
         notes.append("Interrupted: the input was not read to its end; this is what had been read.")
     if report.errors:
         notes.append(f"{count(len(report.errors), 'input')} could not be read, see below.")
+    alone = report.diagnoses[0] if len(report.diagnoses) == 1 and report.verdict in {"error", "warning"} else None
+    if alone is not None:
+        said = clip(alone.cause or alone.title, MAX_LINE)
     return el(
         f"section.verdict.{report.verdict}",
         el("p.sign", _MARKS.get(report.verdict, "?"), aria_hidden="true"),
         el(
-            "div",
-            el("h1", el("span.word", word.capitalize()), el("span", said[:1].upper() + said[1:])),
+            "div.answer",
+            el(
+                "h1",
+                el("span.word", word.capitalize()),
+                el("span", said if alone is not None else said[:1].upper() + said[1:]),
+            ),
+            _fix_of(alone) if alone is not None else overview(report, MAX_OVERVIEW),
             el("p.meta", f"Looked at {looked_at(report)}. {span(first, last)}".strip()),
             *(el("p.warn", note) for note in notes),
         ),
         aria_label="Verdict",
     )
+
+
+def _fix_of(one: Diagnosis) -> Html:
+    if not one.remedy.summary:
+        return Html("")
+    return el("p.way", clip(one.remedy.summary, MAX_LINE), " ", el("a", "Show how", href="#d1"))
 
 
 def figures(report: Report) -> Html:
@@ -159,7 +171,7 @@ def benign(report: Report) -> Html:
         "section.panel",
         el("h2", "Harmless"),
         el("p.meta", f"{count(sum(item.count for item in items), 'record')} that may look bad and are not."),
-        _table("Harmless", ("Records", "What", "Rule"), rows),
+        table("Harmless", ("Records", "What", "Rule"), rows),
         el("p.note", more(len(items) - MAX_BENIGN, "kind")) if len(items) > MAX_BENIGN else "",
         id="harmless",
     )
@@ -177,7 +189,7 @@ def read(report: Report) -> Html:
     return el(
         "section.panel",
         el("h2", "What was read"),
-        _table("Inputs", columns, rows) if rows else "",
+        table("Inputs", columns, rows) if rows else "",
         el("p.note", more(len(report.inputs) - MAX_INPUTS, "input")) if len(report.inputs) > MAX_INPUTS else "",
         el("p", problems) if counts.problems else "",
         _methods(report),
@@ -218,7 +230,7 @@ def _methods(report: Report) -> Html:
         )[:MAX_LISTED]
     ]
     return (
-        el("details", el("summary", "Calls by method"), _table("Calls by method", ("Method", "Calls", "Failed"), rows))
+        el("details", el("summary", "Calls by method"), table("Calls by method", ("Method", "Calls", "Failed"), rows))
         if rows
         else Html("")
     )
@@ -230,11 +242,3 @@ def _listed(title: str, items: list[str] | tuple[str, ...]) -> Html:
     shown = [el("li", clip(item, MAX_LINE)) for item in items[:MAX_LISTED]]
     rest = len(items) - MAX_LISTED
     return join(el("h3", title), el("ul", *shown, el("li", more(rest, "item")) if rest > 0 else ""))
-
-
-def _table(name: str, columns: tuple[str, ...], rows: list[Html]) -> Html:
-    return el(
-        "div.scroll",
-        el("table", el("thead", el("tr", *(el("th.n" if title in _NUMBERS else "th", title, scope="col") for title in columns))), el("tbody", *rows)),
-        role="region", aria_label=name,
-    )  # fmt: skip
