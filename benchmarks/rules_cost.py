@@ -1,6 +1,7 @@
 """What rules cost: the same log, read with 100 rules and with 1,000.
 
 usage: python -m benchmarks.rules_cost [MEGABYTES] [RUNS] [COMMON_EVERY]
+       python -m benchmarks.rules_cost --one RULES LOG    (reads it once, for who measures the process)
 
 The first hundred are built-in rules; the others are made up, with literals and
 patterns like those of people: phrases that begin like the driver's own texts,
@@ -109,6 +110,9 @@ def medians(works: list[Callable[[], None]], runs: int) -> list[float]:
 
 def main() -> None:
     """Print a row a measure, and whether the target is met."""
+    if sys.argv[1:2] == ["--one"]:
+        whole(Path(sys.argv[3]), ruleset(int(sys.argv[2]), rules.load()))
+        return
     megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 8
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 7
     common_every = int(sys.argv[3]) if len(sys.argv) > 3 else 50
