@@ -286,8 +286,8 @@ def device(_folder: Path, _scale: float) -> Shape:
 
 @shape
 def empty_lines(_folder: Path, scale: float) -> Shape:
-    """200 million line ends."""
-    return piped(b"\n" * PIECE for _ in range(int(200 * scale)))
+    """20 million line ends."""
+    return piped(b"\n" * PIECE for _ in range(int(20 * scale)))
 
 
 @shape
@@ -427,18 +427,18 @@ def shapes_of_errors(_folder: Path, scale: float) -> Shape:
 
 @shape
 def streams(_folder: Path, scale: float) -> Shape:
-    """Two million pods with one error each."""
+    """A million pods with one error each."""
     error = f"E{HEAD}utils.go:93] GRPC error: rpc error: code = Internal desc = odd thing"
-    return piped(batched(f"[pod/nfs-{n}/nfs] {error} {n}\n" for n in range(int(2_000_000 * scale))))
+    return piped(batched(f"[pod/nfs-{n}/nfs] {error} {n}\n" for n in range(int(1_000_000 * scale))))
 
 
 @shape
 def events(_folder: Path, scale: float) -> Shape:
-    """A million events of as many claims."""
+    """300,000 events of as many claims."""
 
     def lines() -> Iterator[str]:
         yield "NAMESPACE   LAST SEEN   TYPE      REASON               OBJECT                         MESSAGE\n"
-        for n in range(int(1_000_000 * scale)):
+        for n in range(int(300_000 * scale)):
             what = f"persistentvolumeclaim/data-{n}"
             yield f"default     2m          Warning   ProvisioningFailed   {what:<30} failed to provision volume {n}\n"
 

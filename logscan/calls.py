@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from logscan import csi, history, rpc, volumes
 from logscan.model import Call, Origin, Record, Restart, Volume
 from logscan.quiet import Run
-from logscan.streams import MAX_AWAITING, MAX_OPEN, Stream, Streams
+from logscan.streams import CALL_SIZE, MAX_AWAITING, Stream, Streams
 from logscan.volumes import MAX_VOLUMES, Volumes, learn_context
 
 MAX_AMBIGUOUS = 256  # errors that name nobody
@@ -121,8 +121,8 @@ class Tracker:
         message = record.message
         stream.running = True
         if message.startswith("GRPC call: "):
-            method = message.rpartition("/")[2].strip()
-            stream.announced.append((method, record))
+            method = message[:200].rpartition("/")[2].strip()
+            stream.announced.append(method)
             self._count("total", method, record.origin)
             if "/csi.v1.Controller/" in message:
                 stream.role = "controller"
@@ -157,6 +157,7 @@ class Tracker:
         name = snapshot[2] if len(snapshot) > 2 else snapshot[0]
         call.key = call.target or str(body.get("name") or name or (volume.name if volume else ""))
         rpc.count_attempt(call)
+        call.size = len(record.message) + CALL_SIZE
         self._open(stream, call)
         return call
 
@@ -218,7 +219,7 @@ class Tracker:
         call = self._awaited(stream, status.innermost)
         if call is None:
             call = self._failing(stream, record, status)
-        call.code, call.message, call.end = status.code, status.innermost, record.time
+        call.code, call.message, call.end = status.code, status.innermost[: rpc.MAX_TEXT], record.time
         # One of N: its end waits until the others' ends have told whose it is.
         if call.outcome == "open" and not any(call is failure for failure, _ in stream.ambiguous):
             call.candidates = 1
@@ -455,13 +456,18 @@ class Tracker:
                         break
             stream.by_key.setdefault(name, []).append(call)
         stream.open[id(call)] = call
-        if len(stream.open) > MAX_OPEN:
-            _, oldest = next(iter(stream.open.items()))
-            self.dropped_calls += 1
-            self._drop(stream, oldest)
-            history.remember(oldest, "lost", stream.last_time, failing=self.volumes.failed)
-            oldest.outcome = "killed"
-            self.ended.append(oldest)
+        self.streams.asked += call.size
+        for crowded in self.streams.overfull(stream):
+            self._lose(crowded)
+
+    def _lose(self, stream: Stream) -> None:
+        """There are too many open calls: the oldest of a stream is not followed any more."""
+        oldest = next(iter(stream.open.values()))
+        self.dropped_calls += 1
+        self._drop(stream, oldest)
+        history.remember(oldest, "lost", stream.last_time, failing=self.volumes.failed)
+        oldest.outcome = "killed"
+        self.ended.append(oldest)
 
     def _finish(self, stream: Stream, call: Call, outcome: str, record: Record | None) -> None:
         call.outcome = outcome
@@ -482,7 +488,8 @@ class Tracker:
             self._narrow(stream, call)
 
     def _drop(self, stream: Stream, call: Call) -> None:
-        stream.open.pop(id(call), None)
+        if stream.open.pop(id(call), None) is not None:
+            self.streams.asked -= call.size
         for name in rpc.names_of(call):
             calls = stream.by_key.get(name)
             if calls:

@@ -20,7 +20,7 @@ from typing import Any
 
 from logscan.bundles import whose
 from logscan.model import Line, Origin
-from logscan.shippers import TIME_KEYS, Frame, component_of, describe, entries, is_event, is_klog
+from logscan.shippers import TIME_KEYS, Frame, clean, component_of, describe, entries, is_event, is_klog
 from logscan.stamps import MONTHS, RFC3339, Stamps
 
 CARRIERS: tuple[str, ...] = (
@@ -33,6 +33,7 @@ MAX_PARTIAL = 1 << 20  # characters of a line that arrives in parts; the rest is
 MAX_PARTIALS = 64  # lines in parts that may be open at a time
 MAX_ORIGINS = 10_000
 MAX_PRETTY = 2000  # physical lines of one pretty-printed JSON object
+MAX_HELD = 4 << 20  # characters of it, and of lines in parts together
 MAX_ENTRIES = 100_000  # log entries in one JSON document
 
 # A line that a terminal wrapped goes on without the prefix that these put before every line.
@@ -40,16 +41,15 @@ _PREFIXING = frozenset(("kubectl-timestamps", "kubectl-prefix", "stern", "cri", 
 # What kubectl prints beside logs, in a file of both.
 _OUTPUT_OF_KUBECTL = ("LAST SEEN ", "NAMESPACE ", "Name: ", "Events:", "apiVersion: ")
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_]|)")
 _SYSLOG = re.compile(
-    r"([A-Z][a-z]{2}) {1,2}([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))? (\S+) ([^\s:\[]+)(?:\[[0-9]+\])?: ?"
+    r"([A-Z][a-z]{2}) {1,2}([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))? (\S{1,255}) ([^\s:\[]{1,255})(?:\[[0-9]+\])?: ?"
 )
-_ISO_JOURNAL = re.compile(r"(\S*[^\s:]) ([^\s:\[]+)(\[[0-9]+\])?: ?")
-_RFC5424 = re.compile(r"<[0-9]{1,3}>1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|\[[^\]]*\])(?: |$)")
+_ISO_JOURNAL = re.compile(r"(\S{0,254}[^\s:]) ([^\s:\[]{1,255})(\[[0-9]+\])?: ?")
+_RFC5424 = re.compile(r"<[0-9]{1,3}>1 (\S+) (\S{1,255}) (\S{1,255}) \S+ \S+ (?:-|\[[^\]]*\])(?: |$)")
 _WEEKDAY = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]+)?)(?: (?:UTC|GMT))? (?=\S+ [^\s:\[]+(?:\[[0-9]+\])?:)"
 )
-_PREFIX = re.compile(r"\[pod/([^/\]\s]+)/([^\]\s]+)\] ?")
+_PREFIX = re.compile(r"\[pod/([^/\]\s]{1,255})/([^\]\s]{1,255})\] ?")
 _DMESG = re.compile(r"\[ *[0-9]+\.[0-9]+\](?:\[ *[TC][0-9]+\])? ?")
 _DMESG_T = re.compile(r"\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) +([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([0-9]{4})\] ?")
 _DMESG_X = re.compile(r"(?:kern|user|daemon|syslog|auth) *:(?:emerg|alert|crit|err|warn|notice|info|debug) *: ")
@@ -58,12 +58,10 @@ _KMSG = re.compile(r"[0-9]{1,4},[0-9]+,[0-9]+,[^;]{1,40};")
 _RSYSLOG_NEWLINE = re.compile(r"#012(?:(#011)|(?=Mounting |Unmounting |Output: |u?mount[.: ]| >))")
 _PRIORITY = re.compile(r"<[0-9]{1,3}>")
 _NOTICE = re.compile(r"[+-] \S.{0,200} › \S")
-_STERN = re.compile(
-    r"([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) ([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) (?:([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?) )?"
-)
+_STERN = re.compile(r"(NAME) (NAME) (?:(NAME) )?".replace("NAME", r"[a-z0-9](?:[-a-z0-9.]{0,253}[a-z0-9])?"))
 _STERN_SHORT = re.compile(r"[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ")
 _LABELS = re.compile(r"\{((?:\w+=\"[^\"]*\"(?:, ?)?)*)\} ")
-_LABEL = re.compile(r"(\w+)=\"([^\"]*)\"")
+_LABEL = re.compile(r"(\w+)=\"([^\"]{0,255})\"")
 _BLOCK_LIST = re.compile(r"(?:[-*+]|[0-9]{1,3}\.) +")
 
 _BOX = "│┃║"
@@ -109,6 +107,8 @@ class Deframer:
         self._headers = 0  # bare klog lines so far, so that prefixes are not the rule here
         self._margin = ""  # what stands before every line of an indented or quoted block
         self._pretty: list[tuple[int, int, str]] = []
+        self._size = 0  # characters of it
+        self._partial = 0  # characters of lines in parts
         self._known: dict[str, tuple[str, str, str]] = {}  # stern's prefixes
         self._overdue: list[_Partial] = []
         self._parts: dict[tuple[int, str], _Partial] = {}  # depth, stream -> first, texts, [size, physical]
@@ -172,7 +172,7 @@ class Deframer:
                 return lines
         text, pasted = self._unpaste(text)
         if text[-1:] == "{" and text.strip() in ("{", "[{"):
-            self._pretty = [(number, offset, text)]
+            self._pretty, self._size = [(number, offset, text)], 0
             self._plain = False
             return lines
         frame = Frame(number, offset, text, 1, self._at)
@@ -194,6 +194,7 @@ class Deframer:
         while self._overdue:
             first, texts, sums = self._overdue.pop()
             first.text, first.physical = "".join(texts), sums[1]
+            self._partial -= sums[0]
             lines += self._lines(first)
         return lines
 
@@ -297,7 +298,8 @@ class Deframer:
     def _feed_pretty(self, number: int, offset: int, text: str) -> tuple[list[Line], bool]:
         """Collect an object that is printed over several lines; also tells if *text* is dealt with."""
         opening = self._pretty[0][2]
-        if is_klog(text) or len(self._pretty) >= MAX_PRETTY:
+        self._size += len(text)
+        if is_klog(text) or len(self._pretty) >= MAX_PRETTY or self._size > MAX_HELD:
             return self._flush_pretty(), False
         if text.strip() == "{" and len(self._pretty) <= 4 and self._pretty[-1][2].rstrip().endswith("["):
             return self._flush_pretty(), False  # the list of entries is inside: each entry by itself
@@ -418,9 +420,13 @@ class Deframer:
         texts.append(frame.text[:room])
         sums[0] += len(texts[-1])
         sums[1] += frame.physical
+        self._partial += len(texts[-1])
         if not last:
+            if self._partial > MAX_HELD and len(self._parts) > 1:
+                self._overdue.append(self._parts.pop(next(iter(self._parts))))
             return False
         del self._parts[key]
+        self._partial -= sums[0]
         frame.number, frame.offset, frame.written = first.number, first.offset, first.written
         frame.text, frame.physical = "".join(texts), sums[1]
         return True
@@ -587,12 +593,3 @@ class Deframer:
                 frame.tag, frame.text = entry["logtag"], frame.text.removesuffix("\n")
         if is_event(entry) or entry.get("kind") == "Event":
             frame.ident = "events"
-
-
-def clean(text: str) -> str:
-    """Take escapes, zeros and a web page's blanks out of *text*."""
-    if text.isascii() and "\x1b" not in text and "\0" not in text:
-        return text
-    if "\x1b" in text:
-        text = _ESCAPES.sub("", text)
-    return text.replace("\0", "").replace("\xa0", " ").removeprefix("\ufeff")

@@ -21,6 +21,8 @@ MAX_INCIDENTS = 20_000
 MAX_PENDING = 16  # records kept for one open call
 MAX_TEXT = 4_096  # characters of an evidence text
 MAX_TIMES = 64
+ROOM = 24 << 20  # characters of messages that are kept whole; of those that come later only the beginning
+BRIEF = 1_024  # characters of it
 
 
 @dataclass(slots=True)
@@ -51,11 +53,11 @@ class Incident:
     about: Mapping[str, str] | None = None  # of an event: its fields, see eventrows.Event
 
 
-def evidence(record: Record) -> Evidence:
+def evidence(record: Record, most: int = MAX_TEXT) -> Evidence:
     """The lines of a record, cut to a length that a report can hold."""
     text = record.message.rstrip("\n")
-    if len(text) > MAX_TEXT:
-        text = text[:MAX_TEXT] + f" … ({len(text) - MAX_TEXT} more characters)"
+    if len(text) > most:
+        text = text[:most] + f" … ({len(text) - most} more characters)"
     return Evidence(record.origin.input, record.line, record.end_line, record.header + text)
 
 
@@ -81,6 +83,8 @@ class Collector:
         self.clock = 0  # the tracker's: what it has as later must be later here
         self._open_only: dict[str, bool] = {}  # by rule id
         self._pending: dict[int, tuple[Call, list[tuple[Record, list[Finding]]]]] = {}
+        self._waiting = 0  # characters of the messages in it
+        self._kept = 0  # of the messages of incidents
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become a copy: its calls are copies, too, whose identities are others."""
@@ -109,12 +113,15 @@ class Collector:
             return
         if call is not None and call.outcome == "open":
             _, records = self._pending.setdefault(id(call), (call, []))
-            if len(records) < MAX_PENDING:
-                records.append((record, findings))
+            crowded = self._waiting > ROOM
+            if len(records) < (2 if crowded else MAX_PENDING):
+                records.append(_cut(record, findings, BRIEF if crowded else match.MAX_MESSAGE))
+                self._waiting += len(records[-1][0].message)
                 return
             call = None
         elif call is not None and id(call) in self._pending:
             self._pending[id(call)][1].append((record, findings))
+            self._waiting += len(record.message)
             return
         self._enter([(record, findings)], call, failures=0)
 
@@ -125,6 +132,7 @@ class Collector:
     def end(self, call: Call, role: str = "", node: str = "") -> None:
         """A call ended: what its records said becomes one incident."""
         _, records = self._pending.pop(id(call), (call, []))
+        self._waiting -= sum(len(record.message) for record, _ in records)
         if call.outcome == "ok":
             records = [(record, [f for f in findings if not self._only_open(f.rule)]) for record, findings in records]
             # What only mattered if the call had not ended is nothing now.
@@ -180,8 +188,12 @@ class Collector:
             key = ("", *key[1:2])
             incident = self.incidents.get(key)
         if incident is None:
+            most = match.MAX_MESSAGE if self._kept < ROOM else BRIEF
+            findings = tuple(_cut(finding.record, [finding], most)[1][0] for finding in findings)
+            message = told.message[: min(most, MAX_TEXT * 4)]
+            self._kept += len(message) + sum(len(finding.record.message) for finding in findings)
             incident = self.incidents[key] = Incident(
-                findings, call, volume or (Volume(name) if name else None), told.origin, told.message[:MAX_TEXT * 4],
+                findings, call, volume or (Volume(name) if name else None), told.origin, message,
                 about=told.fields if told.kind == "event" else None,
             )  # fmt: skip
         self._count(incident, records, call, failures)
@@ -228,9 +240,12 @@ class Collector:
             incident.sightings[f"{said.origin.component or said.origin.input} {said.file}"] += times
             if said.kind == "event":
                 incident.attempts += times
-        shown = [evidence(record) for record, findings in records if findings] or [evidence(records[0][0])]
+        most = MAX_TEXT if self._kept < ROOM else BRIEF
+        proof = [record for record, findings in records if findings] or [records[0][0]]
+        shown = [evidence(record, most) for record in proof]
         if not incident.first:
             incident.first = tuple(_fewest(shown))
+            self._kept += sum(len(one.text) for one in (*incident.first, shown[-1]))
         incident.last = shown[-1]
         for record, _ in records:
             incident.records += 1
@@ -244,6 +259,20 @@ class Collector:
                 began = _began(record, record.time)
                 incident.first_time = began if first is None else min(first, began)
                 incident.last_time = record.time if last is None else max(last, record.time)
+
+
+def _cut(record: Record, findings: list[Finding], most: int) -> tuple[Record, list[Finding]]:
+    """A record and its findings with at most so many characters of its message."""
+    if len(record.message) <= most and (record.alternate is None or len(record.alternate) <= most):
+        return record, findings
+    alternate = record.alternate and record.alternate[:most]
+    cut = record._replace(
+        message=record.message[:most],
+        alternate=alternate,
+        header=record.header[:most],
+        fields=None if record.kind != "event" else record.fields,
+    )
+    return cut, [finding._replace(record=cut) for finding in findings]
 
 
 def _place(call: Call | None, told: Record) -> tuple[str, ...]:

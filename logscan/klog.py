@@ -25,6 +25,7 @@ from logscan.structured import from_json, record_of, structured
 MAX_LINES = 2000  # continuation lines whose text is kept
 MAX_TEXT = 256 << 10  # characters of them
 MAX_STREAMS = 4096  # writers that are kept apart; the first one gives way
+MAX_HELD = 16 << 20  # characters of records that are open in other streams than the current one; the first gives way
 MIN_WRAP = 40  # no terminal is narrower
 QUARTER = 15 * 60_000_000  # µs; zones differ from UTC by multiples of it
 DELAY = 5 * 60_000_000  # µs that a carrier's stamp may lie off a multiple of it
@@ -74,7 +75,7 @@ class _Stream:
     """What the parser knows of one writer.  Mutable: it learns."""
 
     __slots__ = (
-        "base", "carried", "goroutines", "last", "longest", "minute", "month", "more", "partial", "record", "size", "source", "widths",
+        "base", "carried", "goroutines", "held", "last", "longest", "minute", "month", "more", "partial", "record", "size", "source", "widths",
         "wraps", "year", "year_source", "zone",
     )  # fmt: skip
 
@@ -85,6 +86,7 @@ class _Stream:
             tuple[int, int]
         ] = []  # (index in more, length of the line before) where a terminal broke a line
         self.size = 0
+        self.held = 0  # characters of the open record and what continues it, while another stream is read
         self.partial = False  # the open record is the first half of a header
         self.goroutines = False  # the open panic has shown a stack
         self.last = self.longest = 0  # lengths: of the last physical line, of the longest
@@ -120,6 +122,7 @@ class Parser:
         self._streams: dict[tuple[str, str, str], _Stream] = {}
         self._origin: Origin | None = None
         self._stream = _Stream(self._zone)
+        self._held = 0  # of all streams
 
     def feed(self, line: Line) -> list[Record]:
         """Take a line; returns the records that it closes."""
@@ -193,17 +196,24 @@ class Parser:
         return sorted(records, key=lambda record: record.line)
 
     def _switch(self, origin: Origin) -> list[Record]:
-        """Go on with another stream; returns the open record of one that had to make room."""
+        """Go on with another stream; returns the open records of those that had to make room."""
         self._origin = origin
-        key = _key(origin)
-        stream = self._streams.get(key)
+        before, key = self._stream, _key(origin)
+        if before.record is not None:
+            before.held = len(before.record.message) + before.size
+            self._held += before.held
+        stream = self._streams.pop(key, None)
+        crowded = len(self._streams) >= MAX_STREAMS
         evicted: list[Record] = []
+        while self._streams and (crowded or self._held > MAX_HELD):
+            oldest = self._streams.pop(next(iter(self._streams)))
+            evicted += [] if oldest.record is None else [self._finish(oldest, oldest.record)]
+            crowded = False
         if stream is None:
-            if len(self._streams) >= MAX_STREAMS:
-                oldest = self._streams.pop(next(iter(self._streams)))
-                evicted = [] if oldest.record is None else [self._finish(oldest, oldest.record)]
-            stream = self._streams[key] = _Stream(self._zone)
-        self._stream = stream
+            stream = _Stream(self._zone)
+        self._streams[key] = self._stream = stream
+        self._held -= stream.held
+        stream.held = 0
         return evicted
 
     # ------------------------------------------------------------ lines without a header
@@ -393,6 +403,8 @@ class Parser:
     def _finish(self, stream: _Stream, record: Record) -> Record:
         """Complete the open record with the lines that continue it, and clear it."""
         more = stream.more
+        self._held -= stream.held
+        stream.held = 0
         message, alternate, fields = record.message, None, None
         if more:
             if stream.wraps:

@@ -22,6 +22,7 @@ SLOW = 0.02  # seconds; what takes longer than this for one record adds up
 PATIENCE = 5.0  # seconds that all such searches of one rule may take together
 OTHER_DRIVER = "other-driver"  # the rule that may still speak of what is no business of this driver
 MAX_MESSAGE = 64 * 1024  # characters of a message that patterns get to see
+MAX_CAPTURE = 1024  # characters of what a group of a pattern captures
 
 
 class Patience:
@@ -129,7 +130,7 @@ class Engine:
         found = self.patience.search(rule.id, signature.pattern, text)
         if found is None:
             return None
-        captures = {name: value for name, value in found.groupdict().items() if value is not None}
+        captures = {name: value[:MAX_CAPTURE] for name, value in found.groupdict().items() if value is not None}
         captures[""] = str(found.end() - found.start())
         return captures
 

@@ -246,6 +246,7 @@ class Call:
     attempt: int = 1  # 1-based, of this method and key
     candidates: int = 1
     hung: bool = False  # open for longer than any time-out of the driver
+    size: int = 0  # characters of the request's line
     number: int = -1  # in the order in which the calls of a log are first met, from 0; some are left out
 
 

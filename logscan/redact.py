@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable
 
 from logscan.contexts import named_in
-from logscan.frames import clean
 from logscan.model import Rule
 from logscan.pseudonyms import Pseudonyms
 from logscan.secrets import GONE, Secrets
+from logscan.shippers import clean
 
 MAX_NAMES = 200_000  # learnt; a name beyond them is replaced only where a log says that it is one
 MAX_CACHE = 50_000

@@ -100,13 +100,20 @@ _EMPTY_REQUEST = frozenset(
 )  # fmt: skip
 
 
+MAX_TEXT = 4_096  # characters of what a failure says
+MAX_BODY = 128 << 10  # characters of a request or a response; real ones have a few thousand
+
+
 def read_json(text: str) -> dict[str, Any] | None:
     """A JSON object, or None for anything else (a body that was cut, say).
 
     The driver writes it on one line; a stranger's lines may follow in the record.
     """
+    line = text.partition("\n")[0]
+    if len(line) > MAX_BODY:
+        return None
     try:
-        body = json.loads(text.partition("\n")[0])
+        body = json.loads(line)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
@@ -144,9 +151,9 @@ def method_of_text(text: str) -> str:
     return next((method for words, method in _METHOD_OF_TEXT if words in text), "")
 
 
-def take_announced(announced: deque[tuple[str, Record]], methods: frozenset[str]) -> str:
+def take_announced(announced: deque[str], methods: frozenset[str]) -> str:
     """The oldest ``GRPC call`` line that still waits for a request of this shape."""
-    for index, (method, _) in enumerate(announced):
+    for index, method in enumerate(announced):
         if method in methods:
             del announced[index]
             return method
@@ -187,7 +194,7 @@ def mount_body(text: str) -> str:
     """
     start = text.lower().find("mount failed: ")
     body = text[start + len("mount failed: ") :] if start >= 0 else text
-    return " ".join(body.partition("\nOutput: ")[0].split())
+    return " ".join(body[:MAX_TEXT].partition("\nOutput: ")[0].split())
 
 
 def method_key(call: Call) -> str:

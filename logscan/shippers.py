@@ -7,6 +7,7 @@ OpenTelemetry, Datadog and the exports of GCP, Azure and AWS write.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -252,3 +253,15 @@ class Frame:
         self.pod = meta.get("pod") or self.pod
         self.container = meta.get("container", "").rpartition("/")[2] or self.container
         self.node = meta.get("node") or self.node
+
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_]|)")
+
+
+def clean(text: str) -> str:
+    """Take escapes, zeros and a web page's blanks out of *text*."""
+    if text.isascii() and "\x1b" not in text and "\0" not in text:
+        return text
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)
+    return text.replace("\0", "").replace("\xa0", " ").removeprefix("\ufeff")

@@ -27,6 +27,7 @@ from .errors import SourceError
 from .finding import BY_NAME, NO_LOG, REPEATED, STDIN, Begin, End, Found, is_url, listed, os_fault
 from .unpack import (
     CHUNK,
+    MAX_MEMBERS,
     TAR_BLOCK,
     UNPACK,
     Member,
@@ -395,13 +396,15 @@ class _Item:
 def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> Iterator[Source | SourceError]:
     """Take layers off until text is left.  *path* is of a regular file: zip must seek."""
     twin = None
+    meter = item.meter
+    held = meter.held
     try:
         head, chunks, packed = _unpacked(item, chunks)
         members = None
         if is_tar(head):
             members = tar_members(chunks, item.name, item.meter, item.skip)
         elif is_zip(head):
-            file = path if path is not None and not packed else in_memory(chunks, item.name)
+            file = path if path is not None and not packed else in_memory(chunks, item.name, meter)
             members = zip_members(file, item.name, item.meter, item.skip)
         else:
             from logscan import bundles, parts
@@ -417,6 +420,7 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
             members = parts.dump_members(chunks) if is_dump else None
         if members is not None:
             yield from _archive(item, members)
+            meter.held = held
             return
         bom = next((codec for mark, codec in _BOMS if head.startswith(mark)), None)
         if bom is not None:
@@ -519,6 +523,10 @@ def _archive(item: _Item, members: Iterator[Member | SourceError]) -> Iterator[S
             yield member
             continue
         name, mtime, chunks = member
+        item.meter.members += 1
+        if item.meter.members > MAX_MEMBERS:
+            problem = f"holds more than {MAX_MEMBERS:,} files; what comes after them is not read"
+            raise SourceError(item.name, problem, UNPACK)
         if any(part.startswith(".") for part in name.split("/") if part not in {".", ".."}):
             item.run.skipped[item.name, "hidden files"] += 1
         elif name.lower().endswith(NO_LOG):

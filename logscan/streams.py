@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from logscan import rpc
-from logscan.model import Call, Origin, Record, Volume
+from logscan.model import Call, Origin, Volume
 
 MAX_OPEN = 4_096  # open calls of one stream
+MAX_ASKED = 48 << 20  # size of all open calls
+CALL_SIZE = 1_000  # of a call, to which the characters of its request come
 MAX_AWAITING = 1_024  # mount errors whose GRPC error has not come yet
 MAX_STREAMS = 4_096  # of all inputs; the one that was silent for longest makes room
 MAX_NODES = 1_000  # of one input, of streams that made room
@@ -26,7 +28,7 @@ def _told(origin: Origin) -> str:
 class Stream:
     """The calls of one driver process.  Mutable: the Tracker keeps its books in it."""
 
-    announced: deque[tuple[str, Record]] = field(default_factory=lambda: deque(maxlen=MAX_OPEN))
+    announced: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_OPEN))
     open: OrderedDict[int, Call] = field(default_factory=OrderedDict)  # by id(call), oldest first
     by_key: dict[str, list[Call]] = field(default_factory=dict)  # by volume name, key and target
     awaiting: deque[tuple[str, Call]] = field(default_factory=lambda: deque(maxlen=MAX_AWAITING))
@@ -48,7 +50,7 @@ class Stream:
         """
         if self.nameless or (self.open and not named):
             return False
-        waiting = {method for method, _ in self.announced}
+        waiting = set(self.announced)
         done = any(call.step in rpc.DONE.get(call.method, ()) for call in self.open.values())
         return not done and waiting.isdisjoint(methods) and self.by_key.keys().isdisjoint(names)
 
@@ -87,6 +89,7 @@ class Streams:
         self._book: OrderedDict[tuple[str, str], Stream] = OrderedDict()
         self._leave = leave
         self._close = close
+        self.asked = 0  # size of all open calls
         self._roles: dict[str, set[str]] = {}  # of streams that made room, by input
         self._nodes: dict[str, set[str]] = {}
         self._served: dict[str, set[str]] = {}  # by server: nodes of streams that made room
@@ -111,6 +114,18 @@ class Streams:
         else:
             self._book.move_to_end(key)
         return stream
+
+    def overfull(self, stream: Stream) -> Iterator[Stream]:
+        """Those whose oldest open call must go before the next is asked for, as *stream* has one more."""
+        if len(stream.open) > MAX_OPEN:
+            yield stream
+        if self.asked <= MAX_ASKED:
+            return
+        for silent in list(self):  # the one that was silent for longest comes first
+            while silent.open and silent is not stream and self.asked > MAX_ASKED // 2:
+                yield silent
+        while len(stream.open) > 1 and self.asked > MAX_ASKED:
+            yield stream
 
     def _make_room(self, reading: str) -> None:
         key, stream = self._book.popitem(last=False)

@@ -6,13 +6,14 @@ name inside an archive is ever opened.
 """
 
 # A path stays as the user wrote it, and pathlib would rewrite "./x".
-# ruff: noqa: PTH202
+# ruff: noqa: PTH123, PTH202
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO
@@ -23,7 +24,10 @@ CHUNK = 1 << 18  # bytes read at a time
 BOMB_SIZE = 256 << 20  # bytes; up to here any ratio is believed
 BOMB_RATIO = 500  # unpacked : read.  Real logs reach 10 to 200
 MAX_TAR_HEADER = 1 << 20  # bytes of a pax header or long name, which tarfile reads in one go
-MAX_ZIP = 64 << 20  # bytes of a zip inside something else, which is held in memory
+MAX_ZIP = 64 << 20  # bytes of zips inside something else, which are held in memory
+MAX_DIRECTORY = 12 << 20  # bytes of a zip's table of contents, of which each entry takes ten times the room
+MAX_MEMBERS = 250_000  # of an archive
+MAX_LABEL = 1024  # characters of a member's name; of a longer one the middle is left out
 TAR_BLOCK = 512
 UNPACK = "unpack it and give logscan the files"
 
@@ -53,6 +57,8 @@ class Meter:
 
     raw: int = 0
     made: int = 0
+    held: int = 0  # bytes of zips that are in memory
+    members: int = 0  # of archives, passed over or not
 
     @property
     def spent(self) -> bool:
@@ -74,7 +80,10 @@ def printable(name: str) -> str:
 
 def label(archive: str, member: str) -> str:
     """Name a member.  No path to open, so "/etc/x" and "../x" may stay what they are."""
-    return f"{archive}!{printable(member.removeprefix('./'))}"
+    name = member.removeprefix("./")
+    if len(name) > MAX_LABEL:
+        name = f"{name[: MAX_LABEL // 2]}…{name[-MAX_LABEL // 2 :]}"
+    return f"{archive}!{printable(name)}"
 
 
 def at_most(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -199,22 +208,39 @@ def is_zip(head: bytes) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def in_memory(chunks: Iterable[bytes], place: str) -> BinaryIO:
-    """A zip that comes as a stream.
+def in_memory(chunks: Iterable[bytes], place: str, meter: Meter) -> BinaryIO:
+    """A zip that comes as a stream; its size is held on *meter* until the caller lets it go.
 
     Raises:
         SourceError: it is too large to be held.
     """
     from io import BytesIO
 
-    file, size = BytesIO(), 0
+    file, before = BytesIO(), meter.held
     for chunk in chunks:
-        size += file.write(chunk)
-        if size > MAX_ZIP:
-            raise SourceError(
-                place, f"is a zip archive of more than {MAX_ZIP >> 20} MiB that is piped or packed", UNPACK
-            )
+        meter.held += file.write(chunk)
+        if meter.held > MAX_ZIP:
+            meter.held = before
+            together = ", with those around it," if before else ""
+            problem = f"is a zip archive of more than {MAX_ZIP >> 20} MiB{together} that is piped or packed"
+            raise SourceError(place, problem, UNPACK)
     return file
+
+
+def _directory_size(path: str | BinaryIO) -> int:
+    """Bytes of a zip's table of contents as its end says; 0 where there is no such end, which zipfile will tell."""
+    from io import SEEK_END
+
+    with open(path, "rb") if isinstance(path, str) else nullcontext(path) as file:
+        size = file.seek(0, SEEK_END)
+        file.seek(max(0, size - (1 << 16) - 98))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0:
+        return 0
+    told = int.from_bytes(tail[at + 12 : at + 16], "little")
+    large = tail.rfind(b"PK\x06\x06", 0, at)  # zip64's, which says it in eight bytes
+    return max(told, int.from_bytes(tail[large + 40 : large + 48], "little")) if large >= 0 else told
 
 
 class _Reader:
@@ -362,6 +388,9 @@ def zip_members(
     try:
         if isinstance(path, str):
             meter.raw = os.path.getsize(path)
+        if _directory_size(path) > MAX_DIRECTORY:
+            yield SourceError(place, "the zip archive holds too many files", UNPACK)
+            return
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 where = label(place, info.filename)

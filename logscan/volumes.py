@@ -14,6 +14,9 @@ MAX_VOLUMES = 20_000  # volumes remembered that have not failed, and as many tha
 
 
 MAX_ASLEEP = 8  # calls of one volume that are kept unread
+MAX_NAME = 1024  # characters of a name, a handle or a path
+LARGE = 2_000  # characters of the parameters of a volume; real ones have some hundreds
+MAX_LARGE = 16 << 20  # characters of the large ones together
 MAX_PLACES = 64  # where a volume was mounted or unmounted well
 
 
@@ -38,6 +41,7 @@ class Volumes:
         self._book: OrderedDict[str, Volume | tuple[Asleep, ...]] = OrderedDict()
         self.awake: set[str] = set()  # names of those that are Volumes
         self._handles: dict[str, str] = {}  # handle -> name where the handle does not tell it
+        self._large = 0  # characters of large parameters
         self._pinned: dict[str, None] = {}  # the one that failed last is the last
         self.pods = Pods(newest)
         self.waken: Callable[[str, Sequence[Asleep]], Volume] | None = None
@@ -66,6 +70,7 @@ class Volumes:
 
     def get(self, name: str) -> Volume:
         """What is known of a volume; remembered in a bounded book, failed ones for good."""
+        name = name[:MAX_NAME]
         book = self._book
         volume = book.get(name)
         if volume is None:
@@ -172,6 +177,7 @@ class Volumes:
 
     def learn_handle(self, volume: Volume, handle: str) -> None:
         """Take over what a handle tells."""
+        handle = handle[:MAX_NAME]
         volume.handle = handle
         if parsed := csi.parse_volume_id(handle):
             volume.server = volume.server or parsed.server
@@ -257,7 +263,11 @@ class Volumes:
         parameters = body.get("parameters")
         if isinstance(parameters, dict):
             learn_context(volume, parameters)
-            volume.parameters = {str(key): str(value) for key, value in parameters.items()}
+            kept = {str(key): str(value) for key, value in parameters.items()}
+            size = sum(map(len, kept)) + sum(map(len, kept.values()))
+            self._large += size if size > LARGE else 0
+            if size <= LARGE or self._large <= MAX_LARGE:
+                volume.parameters = kept
         return volume
 
 
@@ -281,7 +291,7 @@ def note_success(volume: Volume, method: str, when: tuple[int | None, int], orig
 def learn_context(volume: Volume, values: Mapping[str, Any]) -> None:
     """Take over parameters or a volume context; their keys are case-insensitive."""
     for key, value in values.items():
-        text = str(value)
+        text = str(value)[:MAX_NAME]
         match key.lower():
             case "csi.storage.k8s.io/pvc/name":
                 volume.pvc = text

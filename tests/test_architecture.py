@@ -165,7 +165,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pseudonyms": set(),
     "secrets": set(),
     "contexts": set(),
-    "redact": {"contexts", "frames", "model", "pseudonyms", "secrets"},
+    "redact": {"contexts", "frames", "model", "shippers", "pseudonyms", "secrets"},
     "redactmap": {"errors", "pseudonyms"},
     "redactstream": {"errors", "redact", "sources"},
     "commands.redact": {"commands.inputs", "edge", "errors", "pseudonyms", "redact", "redactmap", "redactstream", "rules", "sources", "terminal"},

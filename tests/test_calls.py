@@ -7,9 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logscan.calls import MAX_OPEN, Tracker
+from logscan.calls import Tracker
 from logscan.model import Origin, Record, Severity
-from logscan.streams import MAX_STREAMS
+from logscan.streams import MAX_OPEN, MAX_STREAMS
 from logscan.volumes import MAX_VOLUMES, Volumes
 
 ORIGIN = Origin("t.log", "")
