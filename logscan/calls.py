@@ -22,8 +22,7 @@ from logscan.volumes import MAX_VOLUMES, Volumes, learn_context
 MAX_AMBIGUOUS = 256  # errors that name nobody
 MAX_STARTS = 1_000  # of drivers, the latest
 
-# No mount of the driver lasts longer than 110 s (v4.13; 90 s before), and kubelet gives a
-# call up after two minutes: what is open for longer hangs.
+# A mount of the driver lasts 110 s at most (90 s before v4.13), a call of kubelet two minutes: what is longer, hangs.
 HUNG_AFTER = 120_000_000  # µs
 
 
@@ -436,8 +435,7 @@ class Tracker:
     def _open(self, stream: Stream, call: Call) -> None:
         for name in rpc.names_of(call):
             older = stream.by_key.setdefault(name, [])
-            # Locks let one handler at a time work on a target: an older call that had
-            # printed its last line has ended, only without a response line.
+            # Locks let one handler at a time work on a target: one that printed its last line has ended, unanswered.
             for other in [other for other in older if other.key == call.key]:
                 if other.step in rpc.DONE.get(other.method, ()):
                     self._finish(stream, other, "ok", None)
