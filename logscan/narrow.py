@@ -340,14 +340,20 @@ class Narrower:
 
     def _learn(self, kind: _Kind, block: bytes, key: bytes) -> bool:
         """Let the engine read a call with texts that were not met before; returns whether it is like the others."""
-        probe = self._again(kind, block)
-        if probe is None or kind.certificate is None:
-            return False
-        seen = kind.certificate.seen
-        if len(seen) >= MAX_SEEN:
-            seen.clear()
-        seen.add(key)
-        self._works += probe.works
+        certificate = kind.certificate
+        assert certificate is not None
+        works = certificate.works.get(key)
+        if works is None:
+            probe = self._again(kind, block)
+            if probe is None or kind.certificate is None:
+                return False
+            if len(certificate.works) >= MAX_SEEN:
+                certificate.works.clear()
+            works = certificate.works[key] = tuple(probe.works)
+        if len(certificate.seen) >= MAX_SEEN:
+            certificate.seen.clear()
+        certificate.seen.add(key)
+        self._works += works
         return True
 
     # ------------------------------------------------------------ atoms

@@ -336,7 +336,7 @@ def _packed(pieces: Iterator[bytes | Run], start: int, narrower: Narrower | None
         fault = Fault.of(error)
     close()
     certificates = narrower.certificates if narrower is not None else ()
-    return Stretch(tuple(blocks), tuple(replace(one, seen=set()) for one in certificates), fault)
+    return Stretch(tuple(blocks), tuple(replace(one, seen=set(), works={}) for one in certificates), fault)
 
 
 # ---------------------------------------------------------------- many files

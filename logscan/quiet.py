@@ -60,7 +60,8 @@ class Certificate:
     benign: Mapping[str, int]  # records, by the rule that knows them
     benign_problems: int
     told: tuple[Told, ...]  # of each line
-    seen: set[bytes] = field(default_factory=set)  # ``texts`` and ``windows`` that were met
+    seen: set[bytes] = field(default_factory=set)  # ``texts`` and ``windows`` that were met in this input
+    works: dict[bytes, tuple[Works, ...]] = field(default_factory=dict)  # what those that were ever met show to work
 
 
 @dataclass(slots=True)

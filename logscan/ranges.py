@@ -141,7 +141,7 @@ def _narrow(path: str, start: int, end: int, inside: bool, first: bool, last: bo
     """Narrow one range, in a process."""
     assert _narrower is not None
     told = list(_tell(_narrower, path, start, end, inside, first, last))
-    certificates = [replace(one, seen=set()) for one in _narrower.certificates]
+    certificates = [replace(one, seen=set(), works={}) for one in _narrower.certificates]
     for one in told:
         if isinstance(one, Run):
             one.certificates = certificates

@@ -135,6 +135,26 @@ def test_calls_that_go_well_are_passed_over(version):
     assert passed(data) > len(data) * 0.5
 
 
+def test_what_was_learnt_serves_the_next_input():
+    """Else each range of a large file would ask the engine of every sort of call anew, and give them up in the end."""
+    passer = passing.Passer(scan.Scanner(loaded())._engine, frozenset())
+    asked = []
+    narrower = passer.fresh()
+    narrower.probe = lambda block: asked.append(block) or passer.probe(block)
+    data = "\n".join(log_of(7, "v4.9.0", 60, 0.0)).encode()
+
+    def told() -> list[object]:
+        narrower.begin(0, inside=False)
+        runs = [piece for piece in [*narrower.feed(data), *narrower.close()] if isinstance(piece, Run)]
+        return sorted(work for run in runs for work in run.works)
+
+    first, at_first = told(), len(asked)
+    assert first
+    assert told() == first
+    # Sorts without a certificate are tried again; the others are known.
+    assert len(asked) - at_first < at_first / 2
+
+
 def test_a_volume_that_fails_later_is_known_by_what_was_passed_over():
     driver = sim.Driver("v4.13.4")
     driver.start(0)
