@@ -11,8 +11,8 @@ from logscan import csi
 from logscan.calls import Tracker
 from logscan.incidents import Collector, Incident
 from logscan.match import Patience
-from logscan.model import Finding, Volume
-from logscan.volumes import is_claim
+from logscan.model import Call, Finding, Volume
+from logscan.volumes import is_claim, learn_context
 
 
 class Given(Protocol):
@@ -263,8 +263,9 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     if handle is None:
         handle = csi.parse_volume_id(csi.subject_of(incident.message).handle)
     server, path = csi.split_source(source) if source else ("", "")
-    known_server = volume.server if volume else ""
-    known_share = volume.share if volume else ""
+    asked = _asked(call)  # by the call that failed: since then its class may have been mended
+    known_server = asked.server or (volume.server if volume else "")
+    known_share = asked.share or (volume.share if volume else "")
     values["server"] = csi.bare_server(server or known_server or (handle.server if handle else ""))
     values["share"] = known_share or (handle.share if handle else "") or _share_of(path, volume.name if volume else "")
     values["path"] = path or values["share"]
@@ -315,6 +316,16 @@ def with_install(context: dict[str, str], incident: Incident, world: World) -> d
     if world.given is not None and world.given.kubelet_dir:
         context["installed_kubelet_dir"] = world.given.kubelet_dir
     return context
+
+
+def _asked(call: Call | None) -> Volume:
+    """What the call's own request says of its volume."""
+    asked = Volume("")
+    for key in ("parameters", "volume_context"):
+        values = (call.request or {}).get(key) if call else None
+        if isinstance(values, Mapping):
+            learn_context(asked, values)
+    return asked
 
 
 def _share_of(path: str, volume: str) -> str:
