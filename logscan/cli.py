@@ -160,6 +160,9 @@ def run(arguments: Sequence[str], command: click.Command | None = None, name: st
 
 
 def _usage(error: click.UsageError) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError" and error.ctx is not None:  # which older clicks do not have
+        err(error.ctx.get_help())
+        return USAGE
     complain(error.format_message().rstrip("."))
     command = error.ctx.command_path if error.ctx is not None else "logscan"
     err(f"  help: {command} --help")

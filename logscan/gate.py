@@ -156,21 +156,15 @@ def _worst(diagnoses: Sequence[Diagnosis], fail_on: str, tolerated: Collection[s
     lowest = Severity.WARNING if fail_on == "new" else Severity[fail_on.upper()]
     counting = [one for one in diagnoses if one.severity >= lowest and (fail_on != "new" or one.baseline != "known")]
     failing = [one for one in counting if one.id not in tolerated]
-    what = (
-        "a warning or worse that is not in the baseline"
-        if fail_on == "new"
-        else f"of severity {fail_on}" + ("" if lowest == Severity.ERROR else " or worse")
-    )
+    new = ["new"] * (fail_on == "new")
+    if failing:
+        words = [f"{len(failing):,}", *new, "diagnosis" if len(failing) == 1 else "diagnoses"]
+    else:
+        words = ["nothing", *new, *["else"] * bool(counting)]
+    words += ["of severity", lowest.name.lower(), *["or worse"] * (lowest < Severity.ERROR)]
     categories = list(dict.fromkeys(one.category for one in failing))
     listed = ", ".join(categories[:4]) + (f" and {len(categories) - 4:,} more" if len(categories) > 4 else "")
-    count = (
-        f"{len(failing):,} diagnos{'is' if len(failing) == 1 else 'es'}"
-        if failing
-        else "nothing else"
-        if counting
-        else "nothing"
-    )
-    return Requirement(f"--fail-on {fail_on}", not failing, f"{count} {what}" + (f": {listed}" if listed else ""))
+    return Requirement(f"--fail-on {fail_on}", not failing, " ".join(words) + (f": {listed}" if listed else ""))
 
 
 def _parsed(report: Report, least: float) -> Requirement:

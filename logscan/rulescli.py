@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from logscan.commands.inputs import complete_rules
 from logscan.edge import (
     DIRECTORY,
     FOUND,
@@ -24,23 +25,7 @@ from logscan.errors import LogscanError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from click.shell_completion import CompletionItem
-
     from logscan.rules import RuleSet
-
-
-def _complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """The ids that a shell offers."""
-    from click.shell_completion import CompletionItem
-
-    from logscan import rules
-
-    del param
-    try:
-        ruleset = rules.load(ctx.params.get("rule_dirs") or ())
-    except LogscanError:
-        ruleset = rules.load()  # the broken ones are told of when the command is run
-    return [CompletionItem(one.id, help=one.title) for one in ruleset.rules if one.id.startswith(incomplete)]
 
 
 @click.group("rules")
@@ -61,7 +46,7 @@ def rules_list(rule_dirs: tuple[Path, ...], width: int | None) -> None:
 
 
 @rules_group.command("explain")
-@click.argument("rule_id", metavar="ID", shell_complete=_complete_ids)
+@click.argument("rule_id", metavar="ID", shell_complete=complete_rules)
 @rules_option
 @debug_option
 def rules_explain(rule_id: str, rule_dirs: tuple[Path, ...]) -> None:
@@ -73,7 +58,7 @@ def rules_explain(rule_id: str, rule_dirs: tuple[Path, ...]) -> None:
 
 
 @rules_group.command("test")
-@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=_complete_ids)
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=complete_rules)
 @click.option(
     "--format", "-f", "format_", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True
 )
@@ -123,7 +108,7 @@ def rules_coverage(
 
 
 @rules_group.command("why-not")
-@click.argument("rule_id", metavar="ID", shell_complete=_complete_ids)
+@click.argument("rule_id", metavar="ID", shell_complete=complete_rules)
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...")
 @rules_option
 @width_option

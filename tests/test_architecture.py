@@ -177,7 +177,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cluster.pack": {"bundles", "cluster.run", "errors"},
     "commands.kubectl": {"commands.configured", "cluster.collect", "cluster.pack", "cluster.run", "edge", "errors", "rules", "scan", "sources", "terminal", "model"},
     "rulescli": {
-        "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
+        "commands.inputs", "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
         "report.table", "terminal",
     },
     "report.happenings": {"model", "report.json_v1", "report.page", "report.words"},

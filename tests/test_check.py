@@ -208,6 +208,17 @@ def test_an_entry_that_is_over_is_told_and_counts_again(capsys):
     assert "warning: i.yaml:1:3: the entry for create-mkdir-rofs ended on 2020-01-01" in err
 
 
+def test_a_hostile_ignore_file_does_not_act_on_the_terminal(capsys):
+    Path("i.yaml").write_text(
+        f'- {{id: {READ_ONLY}, reason: "\\e[31m::error::\\u202e"}}\n- {{id: "\\e]0;x\\a", reason: x}}\n'
+    )
+
+    assert cli.run(["check", "readonly-share.log", "--ignore-file", "i.yaml"]) == 0
+    out, err = capsys.readouterr()
+    assert not {"\x1b", "\a", "\u202e"} & set(out + err)
+    assert "nothing needs the entry for \\x1b]0;x\\x07" in err
+
+
 # ---------------------------------------------------------------- the baseline
 
 
@@ -222,7 +233,7 @@ def test_only_what_is_new_fails_against_a_baseline(capsys):
     status, report, err = check(capsys, "readonly-share.log", "server-refused.log", *gated)
     assert status == 1
     assert {one["id"]: one["baseline"] for one in report["diagnoses"]}[READ_ONLY] == "known"
-    assert "check failed: --fail-on new: 1 diagnosis a warning or worse that is not in the baseline: " in err
+    assert "check failed: --fail-on new: 1 new diagnosis of severity warning or worse: server-refused\n" in err
     assert check(capsys, "readonly-share.log", "--baseline", "base.json")[0] == 1  # --fail-on error asks not whether
     status, _, err = check(capsys, "healthy-controller.log", *gated)
     assert status == 0
@@ -270,6 +281,17 @@ def test_known_is_what_the_baseline_has(full):
     assert ([one.baseline for one in report.diagnoses], gone) == (["known", "new"], 0)
     report, gone = gate.compare(replace(full, diagnoses=()), full)
     assert gone == len(fingerprints(full.diagnoses)) == 2
+
+
+@pytest.mark.parametrize("name", ["two-causes.log", "healthy-controller.log"])
+def test_what_is_diagnosed_is_what_diagnose_says(capsys, name):
+    _, checked, _ = check(capsys, name)
+    assert cli.run([name, "--format", "json"]) == 0
+    diagnosed = json.loads(capsys.readouterr().out)
+
+    assert checked.pop("check")["requirements"]
+    assert diagnosed.pop("check") is None
+    assert checked == diagnosed
 
 
 # ---------------------------------------------------------------- requirements

@@ -283,6 +283,13 @@ def test_without_input_on_a_terminal_there_is_short_help(capsys, monkeypatch):
     assert captured.err == SHORT_HELP
 
 
+@pytest.mark.parametrize("group", ["rules", "config"])
+def test_a_group_without_a_command_shows_its_help(capsys, group):
+    assert run(group) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[0]) == ("", f"Usage: logscan {group} [OPTIONS] COMMAND [ARGS]...")
+
+
 def test_the_formats_are_the_writers():
     assert set(edge.FORMATS) == set(WRITERS)
 

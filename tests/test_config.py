@@ -212,6 +212,13 @@ def test_each_fault_names_the_file_and_the_key(text, says):
         assert all(part in told for part in says), told
 
 
+def test_a_hostile_file_does_not_act_on_the_terminal(capsys):
+    own('"\\u001b[31m\\u202e" = 1\nseverity = "\\u001b]0;x"\n')
+
+    assert cli.run(["nfs.log"]) == edge.USAGE
+    assert not {"\x1b", "\u202e"} & set(capsys.readouterr().err)
+
+
 def test_all_faults_are_told_at_once():
     own("severity = 1\nyear = 1\nodd = 1\n")
     assert len(faults()) == 3

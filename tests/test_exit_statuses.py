@@ -58,6 +58,7 @@ TABLE: list[tuple[list[str], int, str, bool]] = [
     (["check", FAILING], FOUND, "check failed: --fail-on error: ", True),
     (["check", HEALTHY, "--expect", "create-mkdir-rofs"], FOUND, "it does not appear", True),
     (["check", HEALTHY, "odd.log", "--min-parsed", "100"], FOUND, "of a known form", True),
+    (["diff", FAILING, str(SAMPLES / "two-causes.log"), "--fail-on", "new"], FOUND, "", True),
     (["rules", "lint", "broken"], FOUND, "", True),
     # 2: usage, configuration, rules, a report that cannot be written
     (["--fromat", "json", FAILING], USAGE, "help: logscan diagnose --help", False),
@@ -74,6 +75,7 @@ TABLE: list[tuple[list[str], int, str, bool]] = [
     (["check", FAILING, "empty.log"], UNREAD, "empty.log: is empty", True),
     (["check"], UNREAD, "error: -: is empty", True),
     (["check", "odd.log"], UNREAD, "odd.log: is no log", True),
+    (["diff", "missing.log", FAILING, "--fail-on", "new"], UNREAD, "missing.log: ", True),
     (["check", "binary.log"], UNREAD, "binary.log: is no log", True),
 ]
 
@@ -91,6 +93,19 @@ def test_each_command_line_ends_with_its_status(arguments, status, says, report)
     assert bool(out) == report
     if status == UNREAD and report and FAILING in arguments:
         assert b"wrong-share-path" in out
+
+
+@pytest.mark.parametrize("command", [["check", FAILING], ["config", "show"]])
+def test_a_broken_configuration_is_two_and_nothing_is_read(command):
+    Path("logscan.toml").write_text('severity = "eror"\nsevere = 1\n')
+    process = start(*command)
+    out, err = process.communicate(timeout=120)
+
+    assert (process.returncode, out) == (USAGE, b"")
+    assert err.decode().splitlines() == [
+        "logscan: error: logscan.toml: severity: cannot be 'eror'", '  help: did you mean "error"?',
+        "logscan: error: logscan.toml: severe: there is no such key", '  help: did you mean "severity"?',
+    ]  # fmt: skip
 
 
 def test_the_table_reaches_all_but_what_needs_a_signal_or_a_fault():

@@ -391,7 +391,7 @@ def test_sarif_has_levels_regions_help_and_suppressions(full):
     assert run["properties"] == {
         "verdict": "error",
         "check": "failed",
-        "missed": ["--fail-on new: 1 diagnosis is not in the baseline: wrong-share-path"],
+        "missed": ["--fail-on new: 1 new diagnosis of severity warning or worse: wrong-share-path"],
     }
     by_id = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
     assert "```sh\nshowmount -e" in by_id["create-mkdir-rofs"]["help"]["markdown"]
@@ -432,14 +432,14 @@ def test_github_tells_of_what_it_would_not_show(full):
 
 
 def test_what_check_found_and_what_was_ignored_shows_in_each_format(full):
-    missed, said = "--fail-on new", "1 diagnosis is not in the baseline: wrong-share-path"
+    missed, said = "--fail-on new", "1 new diagnosis of severity warning or worse: wrong-share-path"
     shown = {
         name: render(full, name) for name in ("text", "markdown", "html", "github", "sarif", "junit", "json", "ndjson")
     }
     for name, output in shown.items():
         assert missed in output, name
         assert said in output.replace("%3A", ":").replace("`", ""), name
-    for name in ("text", "markdown", "github"):
+    for name in ("text", "markdown", "html", "github", "junit"):
         assert "1 ignored, 1 not shown" in shown[name].replace("\n", " "), name
     assert [row["baseline"] for row in csv.DictReader(io.StringIO(render(full, "csv")))] == ["new", "known"]
     assert "::notice file=bundle.tgz!node-1/nfs.log,line=88,endLine=91,title=client-not-allowed" in shown["github"]

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from logscan.commands.configured import config_option, format_of, working_directory
-from logscan.commands.inputs import piped, prepare, progress_option, read, read_report, reading_options, severity_option
+from logscan.commands.inputs import (
+    complete_rules,
+    piped,
+    prepare,
+    progress_option,
+    read,
+    read_report,
+    reading_options,
+    severity_option,
+)
 from logscan.edge import (
     FOUND,
     USAGE,
@@ -46,9 +55,13 @@ MAX_IGNORE = 1 << 20  # bytes
 )  # fmt: skip
 @severity_option
 @click.option(
-    "--expect", "expected", multiple=True, metavar="ID", help="Fail if this rule does not appear. Repeatable."
-)
-@click.option("--forbid", "forbidden", multiple=True, metavar="ID", help="Fail if this rule appears. Repeatable.")
+    "--expect", "expected", multiple=True, metavar="ID", shell_complete=complete_rules,
+    help="Fail if this rule does not appear. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--forbid", "forbidden", multiple=True, metavar="ID", shell_complete=complete_rules,
+    help="Fail if this rule appears. Repeatable.",
+)  # fmt: skip
 @click.option(
     "--max", "most", multiple=True, metavar="ID=N", help="Fail if this rule appears more than N times. Repeatable."
 )
@@ -103,9 +116,9 @@ def check(
     no_progress: bool,
     **about: Any,
 ) -> None:
-    """Diagnose logs, and fail if they are not as they must be: the gate of a CI job.
+    """Fail if logs are not as they must be: the gate of a CI job.
 
-    FILES are as for `logscan diagnose`. A rule that is expected, or that appears
+    FILES are diagnosed and reported as by `logscan diagnose`. A rule that is expected, or that appears
     no more often than it may, does not count for --fail-on.
 
     \b

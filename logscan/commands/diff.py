@@ -54,7 +54,7 @@ def diff(
     no_progress: bool,
     **about: Any,
 ) -> None:
-    """Compare two runs, a good and a bad one, say: what is new in B, gone, more, fewer, the same.
+    """Compare two runs: what is new in B, gone, more, fewer, the same.
 
     A and B are each a log, a directory, an archive, - for standard input, or a
     JSON report of logscan. What is said of time, exports and the like is said of

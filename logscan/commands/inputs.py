@@ -14,6 +14,8 @@ from logscan.edge import err
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
     from logscan.errors import SourceError
     from logscan.model import Report
     from logscan.rules import RuleSet
@@ -57,6 +59,21 @@ def reading_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def complete_rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The ids of rules that a shell offers."""
+    from click.shell_completion import CompletionItem
+
+    from logscan import rules
+    from logscan.errors import LogscanError
+
+    del param
+    try:
+        ruleset = rules.load(ctx.params.get("rule_dirs") or ())
+    except LogscanError:
+        ruleset = rules.load()  # the broken ones are told of when the command is run
+    return [CompletionItem(one.id, help=one.title) for one in ruleset.rules if one.id.startswith(incomplete)]
 
 
 def prepare(

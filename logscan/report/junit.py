@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from logscan.model import UNRECOGNISED_FAILURE, Diagnosis, InputSummary, Report, Requirement, Severity
 from logscan.report.safe import no_command, visible
-from logscan.report.words import clip, count, place
+from logscan.report.words import clip, count, left_out, place
 
 MAX_TEXT = 2_400  # characters of one logged message
 MAX_EVIDENCE = 3
@@ -43,9 +43,10 @@ def write(report: Report, out: TextIO) -> None:
         out.write(f"  <testsuite name={_attribute(name)} {_totals(cases, skipped=True)}>\n")
         if name == "logscan.rules":
             out.write("    <properties>\n")
+            values = [("verdict", report.verdict), ("logscan.version", report.version)]
+            values += [("left-out", left_out(report))] * bool(report.suppressed)
             out.writelines(
-                f"      <property name={_attribute(key)} value={_attribute(value)}/>\n"
-                for key, value in (("verdict", report.verdict), ("logscan.version", report.version))
+                f"      <property name={_attribute(key)} value={_attribute(value)}/>\n" for key, value in values
             )
             out.write("    </properties>\n")
         for case in cases:
