@@ -239,7 +239,7 @@ HTML_TAGS = {
 }  # fmt: skip
 HTML_ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "rel", "hidden", "type", "tabindex", "scope", "role", "value", "checked",
-    "autocomplete", "spellcheck", "aria-hidden", "aria-label", "aria-labelledby", "aria-live", "data-n", "colspan", "data-severity", "data-category",
+    "autocomplete", "spellcheck", "aria-hidden", "aria-label", "aria-labelledby", "aria-live", "data-n", "colspan", "open", "data-severity", "data-category",
     "data-component",
 }  # fmt: skip
 

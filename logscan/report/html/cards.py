@@ -12,6 +12,7 @@ from logscan.report.words import clip, count, kind, listed, more, node_list, pla
 # A page that opens at once and can be sent by mail; the JSON report holds all of it.
 MAX_CARDS = 100
 MAX_ROWS = 10_000
+CHUNK = 250  # rows of one table
 MAX_VOLUMES = 100  # of one card
 MAX_EVIDENCE = 6
 MAX_ALTERNATIVES = 12
@@ -41,13 +42,18 @@ def cards(report: Report) -> Iterator[Html]:
     rest = report.diagnoses[MAX_CARDS:]
     if not rest:
         return
-    yield Html('<div class="scroll" role="group" aria-label="Further findings"><table class="rows">')
-    yield el("caption", f"{count(len(rest), 'further finding')}, in short")
-    yield el("thead", el("tr", *(el("th", title, scope="col") for title in ("", "what", "volumes", "first evidence"))))
-    yield Html("<tbody>")
-    for number, one in enumerate(rest[:MAX_ROWS], MAX_CARDS + 1):
-        yield _row(number, one, components)
-    yield Html("</tbody></table></div>\n")
+    yield el("h3.further", f"{count(len(rest), 'further finding')}, in short")
+    shown = list(enumerate(rest[:MAX_ROWS], MAX_CARDS + 1))
+    # In chunks, because a browser lays out those that are not in sight when they come to be.
+    for start in range(0, len(shown), CHUNK):
+        chunk = shown[start : start + CHUNK]
+        label = f"Findings {chunk[0][0]:,} to {chunk[-1][0]:,}"
+        yield Html(f'<div class="chunk scroll" role="group" aria-label="{label}"><table class="rows"><thead>')
+        yield el("tr", *(el("th", title, scope="col") for title in ("Finding", "What", "Volumes", "First evidence")))
+        yield Html("</thead><tbody>")
+        for number, one in chunk:
+            yield _row(number, one, components)
+        yield Html("</tbody></table></div>\n")
     if len(rest) > MAX_ROWS:
         yield el("p.note", f"{more(len(rest) - MAX_ROWS, 'finding')}; the JSON report tells all of each.")
 
@@ -75,8 +81,14 @@ def _row(number: int, one: Diagnosis, components: Mapping[str, str]) -> Html:
     names = [volume.pvc or volume.name for volume in one.volumes]
     return el(
         f"tr.finding.{SEVERITIES[one.severity]}",
-        el("td", el("span.mark", SEVERITIES[one.severity]), f" {number}"),
-        el("td", clip(one.cause or one.title, 300), el("code", one.category), " recovered" if one.recovered else ""),
+        el("td", f"{number}. ", el("span.mark", SEVERITIES[one.severity])),
+        el(
+            "td",
+            clip(one.cause or one.title, 300),
+            " ",
+            el("code", one.category),
+            " recovered" if one.recovered else "",
+        ),
         el("td", clip(listed(names, 2), 200)),
         el("td", el("code", clip(place(one.evidence[0]), 200)) if one.evidence else ""),
         **_attributes(number, one, components),

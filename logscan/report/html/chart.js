@@ -111,9 +111,10 @@
     const { node, name, track } = lane("records");
     const bad = most("bad");
     const all = most("all");
+    node.classList.toggle("calm", !bad && !most("failed"));
     name.append(
-      make("span", "over", bad ? `Warnings and errors, up to ${number(bad)}` : "No warning, no error"),
-      make("span", "under", `All records, up to ${number(all)}`),
+      make("span", "over", bad ? `Warnings, errors (up to ${number(bad)})` : "No warning, no error"),
+      make("span", "under", `All records (up to ${number(all)})`),
     );
     const items = bars.map((bar) => {
       const lines = [clock(bar.start), count(bar.all, "record")];
@@ -188,7 +189,7 @@
       const at = ((time - from) / (to - from)) * 100;
       const tick = make("span", "tick", iso(time).slice(start, end));
       tick.style.left = `${at}%`;
-      if (at > 94) tick.classList.add("at-end");
+      if ((at / 100) * width + 8 * (end - start) > width) tick.classList.add("at-end");
       axis.track.append(tick);
     }
     const days = [iso(from).slice(0, 10), iso(to).slice(0, 10)];

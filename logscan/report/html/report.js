@@ -84,9 +84,12 @@
       const visible = fit && (!one.paged || paged <= limit);
       if (one.node.hidden === visible) one.node.hidden = !visible;
     }
-    for (const table of all("table.rows")) {
-      table.parentElement.hidden = !all("tr.finding", table).some((row) => !row.hidden);
+    let chunks = 0;
+    for (const chunk of all(".chunk")) {
+      chunk.hidden = !all("tr.finding", chunk).some((row) => !row.hidden);
+      chunks += !chunk.hidden;
     }
+    for (const title of all(".further")) title.hidden = !chunks;
     if (more) {
       more.hidden = paged <= limit;
       more.textContent = `Show ${Math.min(PAGE, paged - limit)} more of ${paged.toLocaleString("en")}`;

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from logscan.model import Diagnosis, InputSummary, Report, Unrecognised
 from logscan.report.html.cards import MAX_LINE, SEVERITIES, component_of, copyable, quoted
 from logscan.report.html.dom import Html, el, join, table
-from logscan.report.words import clip, count, kind, listed, looked_at, more, sentence, span
+from logscan.report.words import clip, count, kind, left_out, listed, looked_at, more, sentence, span
 
 MAX_UNRECOGNISED = 300
+FEW_SHAPES = 3  # that are shown without being asked for
 MAX_BENIGN = 200
 MAX_INPUTS = 500
 MAX_LISTED = 200
@@ -31,8 +32,7 @@ def verdict(report: Report) -> Html:
     if report.errors:
         notes.append(f"{count(len(report.errors), 'input')} could not be read, see below.")
     alone = report.diagnoses[0] if len(report.diagnoses) == 1 and report.verdict in {"error", "warning"} else None
-    if alone is not None:
-        said = clip(alone.cause or alone.title, MAX_LINE)
+    said = clip(alone.cause or alone.title, MAX_LINE) if alone is not None else _said(report, said)
     return el(
         f"section.verdict.{report.verdict}",
         el("p.sign", _MARKS.get(report.verdict, "?"), aria_hidden="true"),
@@ -41,7 +41,7 @@ def verdict(report: Report) -> Html:
             el(
                 "h1",
                 el("span.word", word.capitalize()),
-                el("span", said if alone is not None else said[:1].upper() + said[1:]),
+                el("span", said),
             ),
             _fix_of(alone) if alone is not None else overview(report, MAX_OVERVIEW),
             el("p.meta", f"Looked at {looked_at(report)}. {span(first, last)}".strip()),
@@ -49,6 +49,15 @@ def verdict(report: Report) -> Html:
         ),
         aria_label="Verdict",
     )
+
+
+def _said(report: Report, sentence: str) -> str:
+    """The sentence without what was looked at, which stands below it."""
+    hidden = f" ({left_out(report)})" if report.suppressed else ""
+    if report.verdict == "not-enough-evidence":
+        return ("No cause can be named" if report.counts.records else "Nothing in the input is a log") + hidden
+    told = {"healthy": "No problem found", "info": "No problem left"}
+    return told[report.verdict] + hidden if report.verdict in told else sentence
 
 
 def _fix_of(one: Diagnosis) -> Html:
@@ -77,8 +86,8 @@ def figures(report: Report) -> Html:
 
 
 def overview(report: Report, most: int) -> Html:
-    """The diagnoses as a list of links, where there are several."""
-    if len(report.diagnoses) < 2:
+    """The diagnoses as a list of links."""
+    if not report.diagnoses:
         return Html("")
     items = [
         el(
@@ -121,7 +130,11 @@ def collect_next(report: Report) -> Html:
     if not report.collect_next:
         return Html("")
     items = [
-        el("li", el("p", clip(item.why, MAX_LINE)), copyable(item.command.strip(), "command"))
+        el(
+            "li",
+            el("p", clip(item.why[:1].upper() + item.why[1:], MAX_LINE)),
+            copyable(item.command.strip(), "command"),
+        )
         for item in report.collect_next[:MAX_LISTED]
     ]
     return el("section.panel", el("h2", "What to collect next"), el("ul.plain", *items), id="next")
@@ -137,13 +150,13 @@ def unrecognised(report: Report, components: Mapping[str, str]) -> Iterator[Html
     yield el("h2", "Not recognised")
     yield el("p.meta", f"{records} of {count(len(items), 'shape')} that no rule knows, worst and most frequent first.")
     for item in items[:MAX_UNRECOGNISED]:
-        yield _shape(item, components)
+        yield _shape(item, components, unfolded=len(items) <= FEW_SHAPES)
     if len(items) > MAX_UNRECOGNISED:
         yield el("p.note", more(len(items) - MAX_UNRECOGNISED, "shape"))
     yield Html("</section>\n")
 
 
-def _shape(item: Unrecognised, components: Mapping[str, str]) -> Html:
+def _shape(item: Unrecognised, components: Mapping[str, str], *, unfolded: bool) -> Html:
     level = SEVERITIES[item.severity]
     return el(
         f"details.finding.shape.{level}",
@@ -155,6 +168,7 @@ def _shape(item: Unrecognised, components: Mapping[str, str]) -> Html:
         quoted(item.first),
         quoted(item.last) if item.count > 1 and item.last != item.first else "",
         data_severity=level, data_component=component_of((item.first, item.last), components), data_category="unrecognised",
+        open=unfolded,
     )  # fmt: skip
 
 
@@ -204,15 +218,16 @@ def _input(one: InputSummary) -> Html:
     total, failed, hung = one.calls
     what = kind(one) or ("driver" if one.component == "nfs" else one.framing[0] if one.framing else "")
     who = (*(one.components[:8] if len(one.components) > 1 else ()), *one.nodes[:8], *one.pods[:8])
-    unparsed = f", {one.unparsed_lines:,} of no known form" if one.unparsed_lines else ""
     notes = [f"Of {listed(who, 8)}."] if who else []
+    if one.unparsed_lines:
+        notes.append(f"{count(one.unparsed_lines, 'line')} of no known form.")
     notes += [f"Warning: {warning}" for warning in one.warnings]
     return el(
         "tr",
         el("th", el("code", clip(one.name, 300)), *(el("span.note", clip(note, MAX_LINE)) for note in notes), scope="row"),
         el("td", what, el("span.note", ", ".join(one.framing[:4])) if one.framing and one.framing[0] != what else ""),
         el("td", one.driver_version or "–", el("span.note", one.version_source) if one.version_source else ""),
-        *(el("td.n", number) for number in (f"{one.lines:,}{unparsed}", f"{one.records:,}", f"{total:,}", f"{failed:,}", f"{hung:,}")),
+        *(el("td.n", number) for number in (f"{one.lines:,}", f"{one.records:,}", f"{total:,}", f"{failed:,}", f"{hung:,}")),
         el("td", span(one.first_time, one.last_time) or "–", el("span.note", "year assumed") if one.time_source == "assumed" else ""),
     )  # fmt: skip
 
