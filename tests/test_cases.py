@@ -9,7 +9,7 @@ A case has an ``about``, an input and an ``expect``:
 * ``kind``: one of KINDS, of each of which there are as many as it says.
 
 ``expect`` may hold any of EXPECTATIONS.  ``volumes`` maps each volume to its claim, "" where the log does not
-tell it; null leaves them open.  A list in the place of a word means: one of these.
+tell it; null leaves them open.  ``says`` is a part of the cause.  A list in the place of a word means: one of these.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EXPECTATIONS = {
     "verdict", "diagnoses", "versions", "roles", "failed_calls", "unrecognised", "benign", "collects",
     "exit", "prints", "complains", "manifest_share",
 }  # fmt: skip
-DIAGNOSIS = {"id", "category", "severity", "server", "share", "failures", "recovered", "ongoing", "volumes"}
+DIAGNOSIS = {"id", "category", "severity", "server", "share", "failures", "recovered", "ongoing", "volumes", "says"}
 
 
 # How many cases of a kind there must be, at least.
@@ -94,6 +94,7 @@ def check_diagnosis(have: dict[str, Any], expected: dict[str, Any]) -> None:
     for key in ("server", "share"):
         if key in expected:
             assert {volume[key] for volume in have["volumes"]} == {expected[key]}
+    assert expected.get("says", "") in have["cause"]
 
 
 def check_report(report: dict[str, Any], case: dict[str, Any]) -> None:
