@@ -12,14 +12,16 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import threading
 import time
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -83,7 +85,7 @@ def opened(
     rules: RuleSet,
     skipped: sources.Skipped,
     watch: Callable[[State], None] | None = None,
-) -> Iterator[Source | Narrowed | SourceError]:
+) -> Generator[Source | Narrowed | SourceError]:
     """As sources.open_sources, but the workers read; each must be read before the next is asked for.
 
     Args:
@@ -94,7 +96,7 @@ def opened(
         LogscanError: as ``scan`` does.
     """
     crowd = sources.Crowd(skipped)
-    entries = listed(urls, skipped)
+    entries = list(listed(urls, skipped))  # their names are in the report anyway
     work: Work[Entry, Task, Partial] | None = None
     if client is not None:
         work = Work(client, partials.compute, rules, entries, _tasks, lambda task: task.weight, watch)
@@ -152,7 +154,7 @@ class State:
     """How far it is.  Mutable: it counts."""
 
     done: int = 0  # jobs
-    met: int = 0  # jobs, done or not
+    total: int = 0
     threads: int = 0  # of the cluster
 
 
@@ -189,12 +191,12 @@ class Work(Generic[E, J, R]):
         client: Client,
         do: Callable[[J, Any], R],
         shared: Any,
-        entries: Iterable[E],
+        entries: Sequence[E],
         jobs_of: Callable[[E], Sequence[J]],
         weigh: Callable[[J], int],
         watch: Callable[[State], None] | None = None,
     ) -> None:
-        self.state = State()
+        self.state = State(total=sum(len(jobs_of(entry)) for entry in entries))
         self.over: Fault | None = None  # the cluster is, so what is left has no result
         self._client = client
         self._do = do
@@ -240,7 +242,6 @@ class Work(Generic[E, J, R]):
         for entry in self._entries:
             slot: _Slot[E, J] = _Slot(entry, deque(self._jobs_of(entry)))
             self._slots.append(slot)
-            self.state.met += len(slot.jobs)
             return True
         return False
 
@@ -260,7 +261,9 @@ class Work(Generic[E, J, R]):
         self._number += 1
         # Pickled here: Dask would look into it for more tasks.
         call, key = pickle.dumps((self._do, job)), f"{self._name}-{self._number}"
-        slot.asked.append((self._client.submit(_done, call, self._shared, key=key, pure=False), self._weigh(job)))
+        # First come, first served: without the timeout, what comes within 100 ms is done in any order.
+        future = self._client.submit(_done, call, self._shared, key=key, pure=False, fifo_timeout=0)
+        slot.asked.append((future, self._weigh(job)))
         self._asked += 1
         self._weight += slot.asked[-1][1]
 
@@ -377,13 +380,13 @@ def connected(address: str, workers: int | None = None) -> Iterator[Client]:
                 place: Any = address
                 if address == LOCAL:
                     # No dashboard; by default it listens on all addresses of the machine.
-                    place = stack.enter_context(
-                        LocalCluster(
+                    with _uninterrupted():
+                        place = LocalCluster(
                             n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1",
                             dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
                             silence_logs=logging.CRITICAL,
-                        )
-                    )  # fmt: skip
+                        )  # fmt: skip
+                    stack.enter_context(place)
                 where = {"scheduler_file": address} if Path(address).is_file() else {"address": place}
                 client = stack.enter_context(Client(**where, timeout=CONNECT, set_as_default=False))
                 client.wait_for_workers(1, timeout=CONNECT)
@@ -394,6 +397,20 @@ def connected(address: str, workers: int | None = None) -> Iterator[Client]:
             problem = f"no scheduler of Dask answers: {text}"
             raise LogscanError(address, problem, "start one with dask scheduler, or take --dask local") from error
         yield client
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let threads and processes that are made now never see a Ctrl-C: it goes to all of a terminal, but is for us."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # when it is started, it lets the signal through for all who come after it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:  # one that came in between comes now
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:

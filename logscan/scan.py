@@ -77,7 +77,7 @@ class Scanner:
         self.records = 0
         self.bytes = 0
         self._logged = 0  # records that some grammar of logs knows
-        self._rules = rules
+        self.rules = rules
         self._engine = Engine(rules.rules)
         healers = passing.healers(rules.by_id)
         self._tracker = Tracker(self.options.newest)
@@ -356,7 +356,7 @@ class Scanner:
         end = max((one.last_time for one in inputs if one.last_time is not None), default=None)
         events = any("events" in one.components for one in inputs)
         verdicts = diagnose(
-            self._tracker, self._collector, self._rules.by_id, _versions(inputs), end, self._scales, self._engine.patience,
+            self._tracker, self._collector, self.rules.by_id, _versions(inputs), end, self._scales, self._engine.patience,
             events=events,
         )  # fmt: skip
         self.verdicts = verdicts
@@ -373,9 +373,9 @@ class Scanner:
             diagnoses=tuple(verdicts.diagnoses),
             unrecognised=unrecognised,
             benign=tuple(
-                Benign(rule_id, self._rules.by_id[rule_id].title, count)
+                Benign(rule_id, self.rules.by_id[rule_id].title, count)
                 for rule_id, count in sorted(collector.benign.items())
-                if rule_id in self._rules.by_id
+                if rule_id in self.rules.by_id
             ),
             calls=CallsSummary(
                 sum(tracker.total.values()), sum(tracker.failed.values()), tracker.hung,
@@ -389,7 +389,7 @@ class Scanner:
             truncated=self._truncated(),
             errors=tuple(f"{error.place}: {error.problem}" for error in self._errors),
             interrupted=interrupted,
-            rules=tuple(self._rules.by_id),
+            rules=tuple(self.rules.by_id),
             activity=self._activity.result(),
             timeline=history.timeline(verdicts.diagnoses, tracker.volumes.known, self._node_of),
         )  # fmt: skip

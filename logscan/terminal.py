@@ -324,6 +324,7 @@ class Progress:
 
     FIRST = 1.0  # seconds
     NEXT = 0.2
+    BAR = 20  # columns
 
     def __init__(self, scanner: _Counting, *, wanted: bool) -> None:
         self._scanner = scanner
@@ -331,6 +332,7 @@ class Progress:
         self._due = time.monotonic() + self.FIRST
         self._bytes = 0
         self._shown = 0
+        self._part = ""  # of a whole that is known, as a bar
 
     def __enter__(self) -> Self:
         return self
@@ -344,9 +346,18 @@ class Progress:
         for chunk in chunks:
             yield chunk
             self._bytes += len(chunk)
-            if self._wanted and time.monotonic() >= self._due:
-                self._due = time.monotonic() + self.NEXT
-                self._show(f"{self._bytes / 1e6:,.1f} MB, {self._scanner.records:,} records")
+            self._show_if_due()
+
+    def part(self, done: int, total: int, what: str) -> None:
+        """Tell how much of a whole is done: a bar before the bytes and records."""
+        full = done * self.BAR // max(total, 1)
+        self._part = f"[{'=' * full:<{self.BAR}}] {done:,}/{total:,} {what}; "
+        self._show_if_due()
+
+    def _show_if_due(self) -> None:
+        if self._wanted and time.monotonic() >= self._due:
+            self._due = time.monotonic() + self.NEXT
+            self._show(f"{self._part}{self._bytes / 1e6:,.1f} MB, {self._scanner.records:,} records")
 
     def _show(self, text: str) -> None:
         # Blanks rather than an escape sequence: a dumb terminal knows none.

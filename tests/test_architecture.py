@@ -195,7 +195,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.completion": {"terminal"},
     "commands.doctor": {"", "doctor", "edge", "report.table", "terminal"},
     "commands.manpages": {""},
-    "commands.inputs": {"edge", "errors", "model", "report.json_reader", "rules", "scan", "sorting", "sources", "terminal", "times"},
+    "commands.inputs": {"edge", "errors", "fleet", "model", "quiet", "report.json_reader", "rules", "scan", "sorting", "sources", "terminal", "times"},
     "compare": {"", "model", "report.identity"},
     "report.diff": {"compare", "model", "report.page", "report.words"},
     "report.diff_v1": {"compare", "model", "report.json_v1"},

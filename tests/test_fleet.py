@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import pty
 import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from logscan import finding, fleet, partials, rules, scan, sources
+from logscan import cli, finding, fleet, partials, rules, scan, sources
 from logscan.errors import LogscanError
 from logscan.model import Report
 from tests import fleet_jobs, s3
 from tests.test_narrow import log_of
 
 REFERENCE = 1_796_083_200_000_000  # 2026-12-01
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "samples"
 BROKEN = gzip.compress("\n".join(log_of(99, "v4.6.0", 30, 0.0)).encode())
 OBJECTS = {
     **{
-        f"cluster-{n % 3}/2026-07-{n:02}.log.gz": gzip.compress("\n".join(log_of(n, "v4.9.0", 25, 0.0)).encode())
-        for n in range(1, 9)
+        f"cluster-{n % 3}/2026-07-{n:02}.log.gz": gzip.compress("\n".join(log_of(n, "v4.9.0", 15, 0.0)).encode())
+        for n in range(1, 8)
     },
     "cluster-1/2026-07-04.log.gz": BROKEN[: len(BROKEN) // 2],
     "cluster-2/readonly.log.gz": gzip.compress((SAMPLES / "readonly-share.log").read_bytes()),
-    "cluster-2/large.log": "\n".join(log_of(17, "v4.13.4", 120, 0.0)).encode(),
+    "cluster-2/large.log": "\n".join(log_of(17, "v4.13.4", 60, 0.0)).encode(),
     "exports": (SAMPLES / "readonly-share.exports").read_bytes(),
 }
 PLACES = ("s3://fleet/**/*.log.gz", "s3://fleet/exports", "s3://fleet/cluster-2/large.log", "s3://fleet/gone.log")
@@ -53,10 +59,10 @@ def plain(client) -> Report:  # noqa: ARG001 - the store is there as long as it 
 
 
 def test_a_fleet_s_report_is_that_of_one_engine(client, plain, monkeypatch):
-    monkeypatch.setattr(partials, "RANGE", 30_000)  # so that the large one is read by several
+    monkeypatch.setattr(partials, "RANGE", 15_000)  # so that the large one is read by several
     states: list[tuple[int, int, int]] = []
     scanner = scan.Scanner(RULES, OPTIONS)
-    watch = lambda state: states.append((state.done, state.met, state.threads))  # noqa: E731
+    watch = lambda state: states.append((state.done, state.total, state.threads))  # noqa: E731
     for thing in fleet.opened(PLACES, client, RULES, scanner.skipped, watch):
         scanner.read(thing)
     report = scanner.report()
@@ -69,6 +75,7 @@ def test_a_fleet_s_report_is_that_of_one_engine(client, plain, monkeypatch):
     assert len(report.inputs) == len(OBJECTS)
     assert states == sorted(states, key=lambda state: state[0])
     assert max(threads for *_, threads in states) == 2
+    assert states[-1][1] > len(OBJECTS)
 
 
 def test_a_worker_that_is_killed_in_the_midst_loses_nothing(client, plain):
@@ -108,18 +115,17 @@ def test_what_a_worker_cannot_do_is_told_and_the_rest_is_done(client):
 
 def test_results_come_in_order_and_no_more_are_asked_for_than_can_be_worked_at(client, monkeypatch):
     monkeypatch.setattr(fleet, "AHEAD", 2)
-    pulled: list[int] = []
-    entries = (pulled.append(number) or number for number in range(40))
-    work = fleet.Work(client, fleet_jobs.double, 7, entries, lambda n: [10 * n + k for k in range(n % 3)], lambda _: 0)
+    work = fleet.Work(
+        client, fleet_jobs.double, 7, range(40), lambda n: [10 * n + k for k in range(n % 3)], lambda _: 0
+    )
     for number, (entry, results) in enumerate(work):
         assert entry == number
         wanted = [7 + 2 * (10 * number + k) for k in range(number % 3)]
         if number % 4:  # what is not taken is dropped
             assert list(results) == wanted
         assert work._asked <= 4
-        assert len(pulled) - number < 12
-    assert len(pulled) == 40
-    assert (work.state.done, work.state.met, work._asked, work._weight) == (39, 39, 0, 0)
+        assert len(work._slots) < 12
+    assert (work.state.done, work.state.total, work._asked, work._weight) == (39, 39, 0, 0)
 
 
 def test_large_results_are_asked_for_one_by_one(client, monkeypatch):
@@ -204,3 +210,77 @@ def test_a_large_file_is_read_by_several_and_a_packed_one_is_not():
     for name, regular in (("x.log.gz", True), ("https://host/x.log", False), ("/dev/pipe", False)):
         assert borders(name, 9 * size, regular=regular) == [(0, None)]
     assert borders("s3://x/y", None, regular=False) == [(0, None)]
+
+
+# ---------------------------------------------------------------- the command
+
+
+def told(capsys, *arguments: str) -> tuple[int, dict[str, object], str]:
+    """Exit status, JSON report and standard error of one command line."""
+    places = ("s3://fleet/cluster-2/r*.gz", "s3://fleet/exports", "s3://fleet/gone.log")
+    status = cli.run([*arguments, "--format", "json", "--reference-time", "2026-12-01T00:00:00Z", *places])
+    out, err = capsys.readouterr()
+    return status, json.loads(out), err
+
+
+def test_the_command_says_with_a_cluster_what_it_says_without(client, capsys):
+    address = client.scheduler.address
+    alone = told(capsys)
+    assert alone[0] == 3
+    assert told(capsys, "--dask", address) == alone
+    status, report, err = told(capsys, "check", "--dask", address)
+    assert (status, report["diagnoses"]) == (3, alone[1]["diagnoses"])
+    assert "s3://fleet/gone.log: no such object" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--follow", "--dask", "local", "x.log"], "--follow reads where it runs; leave --dask out"),
+        (["--dask", "127.0.0.1:9", "x.log"], "127.0.0.1:9: no scheduler of Dask answers"),
+    ],
+)
+def test_a_cluster_that_is_of_no_use_is_an_error_of_one_line(arguments, problem, capsys, monkeypatch):
+    monkeypatch.setattr(fleet, "CONNECT", 0.5)
+    assert cli.run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"logscan: error: {problem}")
+    assert len(err.splitlines()) == 2
+
+
+def test_ctrl_c_ends_it_with_the_report_on_what_was_read(tmp_path):
+    """The processes of the cluster are in the terminal's group, too, and have nothing to say of it."""
+    first, endless = tmp_path / "a.log", tmp_path / "b.log"
+    first.write_bytes((SAMPLES / "readonly-share.log").read_bytes())
+    os.mkfifo(endless)
+    ours, theirs = pty.openpty()
+    command = [
+        sys.executable,
+        "-m",
+        "logscan",
+        "--dask",
+        "local",
+        "--jobs",
+        "1",
+        "--format",
+        "json",
+        str(first),
+        str(endless),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, start_new_session=True, cwd=ROOT) as process:
+        os.close(theirs)
+        shown = b""
+        while b"1/2 parts" not in shown:
+            shown += os.read(ours, 4096)
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        with suppress(OSError):  # the other end is closed
+            while more := os.read(ours, 4096):
+                shown += more
+    os.close(ours)
+    assert process.returncode == 130
+    report = json.loads(out)
+    assert [one["name"] for one in report["inputs"]] == [str(first)]
+    assert b"Traceback" not in shown
+    assert b"distributed" not in shown

@@ -11,6 +11,7 @@ import click
 from logscan.commands.configured import config_option, format_of, working_directory
 from logscan.commands.inputs import (
     complete_rules,
+    dask_option,
     piped,
     prepare,
     progress_option,
@@ -87,6 +88,7 @@ MAX_IGNORE = 1 << 20  # bytes
 @metrics_option
 @color_option
 @width_option
+@dask_option
 @progress_option
 @config_option
 @debug_option
@@ -113,6 +115,7 @@ def check(
     metrics: str | None,
     color: str,
     width: int | None,
+    dask: str | None,
     no_progress: bool,
     **about: Any,
 ) -> None:
@@ -153,7 +156,7 @@ def check(
     before = _baseline(baseline, write_baseline) if baseline is not None else None
 
     scanner = prepare(ruleset, **about)
-    interrupted = read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress))
+    interrupted = read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress), dask)
     report = _readable(scanner, scanner.report(interrupted=interrupted), files or ("-",), allow_empty=allow_empty)
     figures = Figures(metrics)
     unwritten = figures.save(report)

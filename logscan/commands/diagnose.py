@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from logscan.commands.configured import config_option, format_of
-from logscan.commands.inputs import piped, prepare, progress_option, read, reading_options, severity_option
+from logscan.commands.inputs import dask_option, piped, prepare, progress_option, read, reading_options, severity_option
 from logscan.edge import (
     USAGE,
     color_option,
@@ -51,6 +51,7 @@ the terminal; `logscan --help` tells the rest.
 @metrics_option
 @color_option
 @width_option
+@dask_option
 @progress_option
 @config_option
 @debug_option
@@ -68,14 +69,16 @@ def diagnose(
     metrics: str | None,
     color: str,
     width: int | None,
+    dask: str | None,
     no_progress: bool,
     **about: Any,
 ) -> None:
     """Diagnose logs: what fails, why, what proves it, and the fix.
 
-    FILES are files, directories, patterns, archives (.gz .xz .bz2 .zst .tar) or
-    - for standard input, which is the default. Exports files, their listings and
-    manifests among them are known by their content, and decide between causes.
+    FILES are files, directories, patterns, archives (.gz .xz .bz2 .zst .tar), URLs
+    such as s3://bucket/**/*.log.gz, or - for standard input, which is the default.
+    Exports files, their listings and manifests among them are known by their
+    content, and decide between causes.
 
     \b
     Exit status:
@@ -88,6 +91,8 @@ def diagnose(
     """  # noqa: D301 - click wants the character itself
     from logscan import terminal
 
+    if follow and dask is not None:
+        raise click.UsageError("--follow reads where it runs; leave --dask out.")
     format_, default = format_of(ctx, format_)
     targets = terminal.targets(outputs, format_, files, default=default)
     if metrics is not None:
@@ -107,7 +112,7 @@ def diagnose(
 
         report = watch(scanner, files or ("-",), targets, lowest, figures, width=width, color=color)
     else:
-        interrupted = read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress))
+        interrupted = read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress), dask)
         report = scanner.report(interrupted=interrupted)
     for error in scanner.errors():
         complain(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,14 +13,16 @@ import click
 from logscan.edge import err
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from click.shell_completion import CompletionItem
 
     from logscan.errors import SourceError
     from logscan.model import Report
+    from logscan.quiet import Narrowed
     from logscan.rules import RuleSet
     from logscan.scan import Scanner
+    from logscan.sources import Source
     from logscan.terminal import Progress
 
 
@@ -49,6 +52,10 @@ jobs_option = click.option(
 severity_option = click.option(
     "--severity", type=click.Choice(["info", "warning", "error"]), default="info", show_default=True,
     help="The least severity of diagnoses that is shown.",
+)  # fmt: skip
+dask_option = click.option(
+    "--dask", metavar="ADDRESS",
+    help="Let the workers of this Dask cluster read FILES: host:port, a scheduler file, or local for --jobs processes.",
 )  # fmt: skip
 progress_option = click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
 
@@ -127,23 +134,51 @@ def piped() -> bool:
     return sys.stdin is not None and not sys.stdin.isatty()
 
 
-def read(scanner: Scanner, files: Sequence[str], progress: Progress) -> bool:
-    """Read all inputs; returns whether Ctrl-C ended it."""
+def read(scanner: Scanner, files: Sequence[str], progress: Progress, dask: str | None = None) -> bool:
+    """Read all inputs; returns whether Ctrl-C ended it.
+
+    Args:
+        dask: the address of the cluster whose workers read.
+
+    Raises:
+        LogscanError: there is no such cluster, or it is of no use.
+    """
     from dataclasses import replace
 
     from logscan.errors import SourceError
-    from logscan.sources import open_sources
+    from logscan.sources import Source, open_sources
     from logscan.terminal import Interrupts
 
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
         err("logscan: reading from the terminal; paste the log, then press Ctrl-D")
-    with Interrupts() as interrupts, progress:
+    with ExitStack() as stack:
+        far = _far(stack, scanner, files, progress, dask) if dask is not None else None
+        interrupts = stack.enter_context(Interrupts())
+        stack.enter_context(progress)
         scanner.watch(lambda pieces: progress.count(interrupts.until(pieces)))
-        for source in interrupts.until(open_sources(files, skipped=scanner.skipped)):
-            if not isinstance(source, SourceError):
-                source = replace(source, chunks=progress.count(interrupts.until(source.chunks)))  # noqa: PLW2901
-            scanner.read(source)
+        for thing in interrupts.until(far or open_sources(files, skipped=scanner.skipped)):
+            if isinstance(thing, SourceError):
+                scanner.read(thing)
+            elif isinstance(thing, Source):
+                scanner.read(replace(thing, chunks=progress.count(interrupts.until(thing.chunks))))
+            else:
+                scanner.read(replace(thing, pieces=progress.count(interrupts.until(thing.pieces))))
         return interrupts.hit
+
+
+def _far(
+    stack: ExitStack, scanner: Scanner, files: Sequence[str], progress: Progress, address: str
+) -> Iterator[Source | Narrowed | SourceError]:
+    """All inputs, read by the workers of a cluster."""
+    from logscan import fleet
+
+    client = stack.enter_context(fleet.connected(address, scanner.options.jobs))
+
+    def watch(state: fleet.State) -> None:
+        progress.part(state.done, state.total, "parts")
+
+    opened = fleet.opened(files, client, scanner.rules, scanner.skipped, watch)
+    return stack.enter_context(closing(opened))  # before the client, which it needs to call off what is under way
 
 
 def read_report(file: str) -> Report:
