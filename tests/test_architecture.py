@@ -104,13 +104,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     # tables
     "columns.schemas": {"errors"},
     "columns.subject": {"account", "csi", "match", "model", "volumes"},
+    "columns.arrays": set(),
     "columns.requests": {"columns.subject"},
     "columns.runs": {"columns.requests", "columns.subject", "model", "quiet", "stamps"},
-    "columns.mixed": {"account", "columns.requests", "columns.runs", "columns.subject", "model", "quiet"},
+    "columns.mixed": {"account", "columns.arrays", "columns.requests", "columns.runs", "columns.subject", "model", "quiet"},
     "columns.rows": {
-        "account", "columns.mixed", "columns.requests", "columns.runs", "columns.schemas", "columns.subject", "model", "quiet",
+        "account", "columns.arrays", "columns.mixed", "columns.requests", "columns.runs", "columns.schemas", "columns.subject", "model", "quiet",
     },
-    "columns.files": {"errors", "report.sheet"},
+    "columns.files": {"columns.arrays", "errors", "report.sheet"},
     "columns": {"columns.rows", "columns.schemas", "errors", "rules", "scan", "sources"},
     "commands.table": {"columns", "columns.files", "commands.inputs", "edge", "errors", "rules", "scan", "sources", "terminal", "times"},
     "account": {"csi", "model", "sources"},
@@ -228,9 +229,9 @@ HOMES: dict[str, set[str]] = {
     "ahocorasick_rs": {"match", "narrow"},
     "zstandard": {"partials", "unpack"},
     "distributed": {"fleet"},
-    "numpy": {"columns.mixed", "columns.runs", "heads", "narrow"},
+    "numpy": {"columns.arrays", "columns.files", "columns.mixed", "columns.runs", "heads", "narrow"},
     "fsspec": {"remote"},
-    "pyarrow": {"columns", "columns.files", "columns.mixed", "columns.rows", "columns.schemas"},
+    "pyarrow": {"columns", "columns.arrays", "columns.files", "columns.mixed", "columns.rows", "columns.schemas"},
     "pandas": {"columns"},
 }
 

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logscan.columns import arrays
 from logscan.errors import LogscanError
 from logscan.report.sheet import MAX_CELL, cell
 
-ROWS = 131_072  # of a row group
-BYTES = 48 << 20  # of a row group, in memory
+ROWS = 65_536  # of a row group
+BYTES = 32 << 20  # of a row group, in memory
 MAX_PARTITIONS = 1_000  # each keeps a file open
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 DAY = "day"
@@ -156,9 +158,7 @@ def _safe(texts: Any) -> Any:
     odd = pc.fill_null(pc.or_(odd, pc.greater(pc.binary_length(texts), MAX_CELL)), fill_value=False)
     if not pc.any(odd).as_py():
         return texts
-    return pc.replace_with_mask(
-        texts, odd, pa.array([cell(text) for text in texts.filter(odd).to_pylist()], pa.string())
-    )
+    return pc.replace_with_mask(texts, odd, arrays.texts([cell(text) for text in texts.filter(odd).to_pylist()]))
 
 
 KINDS: dict[str, Callable[[Any, pa.Schema], Writer]] = {"parquet": _parquet, "arrow": _Arrow, "csv": _Csv}
@@ -221,7 +221,7 @@ class _Parts:
         mixed = codes[0]
         for code, among in zip(codes[1:], values[1:], strict=True):
             mixed = mixed * len(among) + code % len(among)
-        mixed = pa.array(mixed)
+        mixed = arrays.numbers(mixed, np.ones(len(mixed), np.bool_), pa.int64())
         for group in pc.unique(mixed).to_pylist():
             mask = pc.equal(mixed, group)
             at = pc.index(mask, True).as_py()

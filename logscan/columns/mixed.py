@@ -10,25 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logscan.account import FILES
+from logscan.columns import arrays
+from logscan.columns.arrays import code, named
 from logscan.columns.requests import Requests
 from logscan.columns.runs import PADDING, Ints, Lines, Passed, by_sort, lines_of, views
 from logscan.columns.subject import SEVERITIES, Chooser, Subject, announced
 from logscan.model import Origin
 from logscan.quiet import Certificate, Told
-
-_ONE = (pa.int64(), pa.int32(), pa.timestamp("us", "UTC"))
-
-
-def array(values: list[Any], kind: pa.DataType) -> pa.Array[Any]:
-    """An array of *values*; half of a surrogate pair, out of somebody's JSON, is no character."""
-    try:
-        return pa.array(values, kind)
-    except UnicodeEncodeError:
-        return pa.array([_whole(value) if isinstance(value, str) else value for value in values], kind)
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def batch(
@@ -46,17 +34,17 @@ def batch(
     sizes = [one.run.lines if isinstance(one, Passed) else one for one in order]
     told = np.repeat(np.array([isinstance(one, Passed) for one in order]), sizes)
     join = _Join(lines, np.flatnonzero(~told), np.flatnonzero(told), runs, chooser)
-    arrays = []
+    made = []
     for field, values in zip(schema, columns, strict=True):
         passed = join.column(field.name)
         if field.name == "message":
-            arrays.append(join.messages(values))
+            made.append(join.messages(values))
         elif isinstance(passed, _Named):
-            arrays.append(join.names(values, passed))
+            made.append(join.names(values, passed))
         else:
             numbers, there = passed
-            arrays.append(join.numbers(values, numbers, there, field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+            made.append(join.numbers(values, numbers, there, field.type))
+    return pa.RecordBatch.from_arrays(made, schema=schema)
 
 
 class _Named:
@@ -105,11 +93,15 @@ class _Join:
 
     def _of_sorts(self, ask: Callable[[Origin, Certificate, Told], str | None]) -> _Named:
         names: dict[str, int] = {}
-        return _Named(by_sort(self._lines, lambda *sort: _code(names, ask(*sort)), np.int32), names)
+        return _Named(by_sort(self._lines, lambda *sort: code(names, ask(*sort)), np.int32), names)
 
     def _of_calls(self, index: int) -> _Named:
-        names: dict[str, int] = {}
-        codes = np.array([_code(names, subject[index]) for subject in self._lines.subjects], np.int32)
+        values = [subject[index] for subject in self._lines.subjects]
+        names = {name: number for number, name in enumerate(dict.fromkeys(values)) if name is not None}
+        if None in values:
+            names = {name: number for number, name in enumerate(names)}
+        get = names.get
+        codes = np.fromiter([get(value, -1) for value in values], np.int32, len(values))  # type: ignore[arg-type]
         return _Named(np.where(self._bound, codes[self._lines.call], -1), names)
 
     # ------------------------------------------------------------ records between runs
@@ -118,8 +110,8 @@ class _Join:
         """A column of names."""
         codes = np.empty(len(self._apart) + len(self._passed), np.int32)
         codes[self._passed] = passed.codes
-        codes[self._apart] = [_code(passed.names, value) for value in values]
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), array(list(passed.names), pa.string()))
+        codes[self._apart] = [code(passed.names, value) for value in values]
+        return named(codes, passed.names)
 
     def numbers(
         self, values: list[int | None], passed: Ints, there: npt.NDArray[np.bool_], kind: pa.DataType
@@ -130,7 +122,7 @@ class _Join:
         numbers[self._passed], missing[self._passed] = passed, ~there
         numbers[self._apart] = [value or 0 for value in values]
         missing[self._apart] = [value is None for value in values]
-        return pa.array(numbers, mask=missing).cast(kind)
+        return arrays.numbers(numbers, ~missing, kind)
 
     def messages(self, values: list[str]) -> pa.Array[Any]:
         """The messages, each copied once."""
@@ -149,10 +141,6 @@ class _Join:
             rows[self._apart] = part
             buffers.append(pa.py_buffer(data))
         return pa.Array.from_buffers(pa.string_view(), len(rows), buffers).cast(pa.string())
-
-
-def _code(names: dict[str, int], name: str | None) -> int:
-    return -1 if name is None else names.setdefault(name, len(names))
 
 
 _RULED = {"rule": 0, "category": 1}

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from logscan.account import FILES, component_of
-from logscan.columns.mixed import array, batch
+from logscan.columns.arrays import array
+from logscan.columns.mixed import batch
 from logscan.columns.requests import Requests
 from logscan.columns.runs import Passed
 from logscan.columns.schemas import TABLES, schema
@@ -30,7 +31,7 @@ from logscan.model import Call, Finding, Origin, Record, Rule
 from logscan.quiet import Certificate, Run
 
 MAX_ROWS = 16_384  # of a batch
-MAX_TEXT = 8 << 20  # characters of long texts in a batch
+MAX_TEXT = 4 << 20  # characters of long texts in a batch
 _BIGGEST = (1 << 63) - 1
 
 
