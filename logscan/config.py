@@ -22,6 +22,7 @@ OWN_FILE = "logscan.toml"
 PROJECT_FILE = "pyproject.toml"
 PREFIX = "LOGSCAN_"
 MAX_BYTES = 1 << 20
+OTHERS = frozenset(("LOGSCAN_REDACT_SALT",))  # variables that no file may hold; who needs them reads them
 DEFAULT = "default"  # the origin of what nobody has set
 
 _READING = ("diagnose", "check")
@@ -70,6 +71,7 @@ KEYS: Mapping[str, Key] = {
     "year": Key("whole", "year", (*_READING, "trace", "diff"), "year of klog's stamps", low=1970, high=9999),
     "tz": Key("text", "tz", (*_READING, "trace", "diff"), "time zone of klog's stamps"),
     "jobs": Key("whole", "jobs", (*_READING, "diff"), "processes for large files", low=1, high=256),
+    "redact": Key("flag", "redact", ("diagnose", "check", "trace", "kubectl"), "whether what is written is redacted", default=False),
     "color": Key("choice", "color", _ALL, "when to use colours", ("auto", "always", "never"), default="auto"),
     "width": Key("whole", "width", _ALL, "columns of the text", low=20, high=1000),
 }  # fmt: skip
@@ -235,7 +237,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Setting]:
     faults: list[LogscanError] = []
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
         name = variable.removeprefix(PREFIX).lower().replace("_", "-")
-        if not environ[variable]:
+        if not environ[variable] or variable in OTHERS:
             continue
         if name not in KEYS or variable != _variable(name):
             known = [_variable(one) for one in KEYS]

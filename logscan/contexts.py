@@ -14,6 +14,9 @@ _SHORT = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"  # without "_", which join
 _HOST = r"\[?[A-Za-z0-9:](?:[\w.:%-]*[A-Za-z0-9])?\]?"
 _VALUE = r"(?:(?P<ns>[A-Za-z0-9][A-Za-z0-9.-]*)/)?(?P<value>\[?[A-Za-z0-9:](?:[\w.:%-]*[A-Za-z0-9])?\]?)"
 _QUOTE = r"\\{0,7}[\"']"
+_PROGRAM = (
+    r"(?:[^\s:\[]+\[[0-9]+\]|kernel|systemd|kubelet|containerd|dockerd|crio|k3s|rpcbind|mount|umount|NetworkManager)"
+)
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _AGE = r"(?:<unknown>|<invalid>|(?:[0-9]{1,9}(?:ms|[ydhms])){1,5})(?: \(x[0-9]{1,9} over \S+\))?"
 
@@ -126,7 +129,7 @@ def _plain() -> Iterator[tuple[tuple[str, ...], str]]:
     )
     yield (
         (": ", "]:"),
-        rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T\S+ (?!stdout |stderr )(?P<node>{_HOST}) [^\s:\[]+(?:\[[0-9]+\])?: ",
+        rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T\S+ (?!stdout |stderr )(?P<node>{_HOST}) {_PROGRAM}: ",
     )
     yield (">1 ",), rf"^<[0-9]{{1,3}}>1 \S+ (?P<node>{_HOST}) "
     yield ("]:",), rf"^[MTWFS][a-z]{{2}} [0-9-]{{10}} [0-9:.]+ (?:[A-Z]+ )?(?P<node>{_HOST}) \S+\[[0-9]+\]:"
@@ -145,7 +148,7 @@ def _plain() -> Iterator[tuple[tuple[str, ...], str]]:
             rf"(?P<host>{_HOST}):/(?!/)"
         ),
     )
-    yield ("#",), rf"(?<![\w.#:\[-])(?P<host>{_HOST})#[^\s\"'#]*#"
+    yield ("#",), rf"(?<![\w./#:\[-])(?P<host>{_HOST})#[^\s\"'#]*#"
     yield (
         ("olume_id", "olumeID", "olumeHandle", "olume ID"),
         (rf"[vV]olume(?:_id|ID|Handle| ID)(?:{_QUOTE})?[:=( ]+(?:{_QUOTE})?(?P<host>{_SHORT})/[^\s\"'#]*/"),
@@ -173,7 +176,7 @@ def _prose() -> Iterator[tuple[tuple[str, ...], str]]:
     yield (
         ("showmount", "rpcinfo", "getent", "nslookup", "ping", "dig ", "nc ", "ssh "),
         (
-            rf"(?<![\w-])(?:showmount|rpcinfo|getent (?:a?hosts|ahostsv[46])|nslookup|ping|dig|nc|ssh)(?: -\w+(?: [0-9]+(?= ))?)*"
+            rf"(?<![\w-])(?:showmount|rpcinfo|getent (?:a?hosts|ahostsv[46])|nslookup|ping|dig|nc|ssh)(?: -\w+(?: (?:[0-9]+|do|want|dont)(?= ))?)*"
             rf" (?P<host>{_HOST})(?=[\s'\"`;),.]|$)"
         ),
     )

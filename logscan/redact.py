@@ -28,8 +28,12 @@ _IP_NODE = re.compile(r"(?<![a-z0-9])ip-[0-9]{1,3}(?:-[0-9]{1,3}){3}(?![0-9])")
 _FQDN = re.compile(r"(?:[A-Za-z0-9_](?:[\w-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}")
 _SERVICE = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<ns>[a-z0-9-]+)(?P<rest>\.svc(?:\.cluster\.local)?)")
 _ENDING = re.compile(r"(?i)(?:\.(?:log|txt|json|ya?ml|out|exports|tgz|tar|zip|csv|md))(?:\.(?:gz|xz|bz2|zst))?$")
+# A class's subDir, which is a path that does not begin with "/".
+_SUBDIR = re.compile(r"(?i)(?<!\w)sub_?dir(?:\\{0,7}[\"'])?\s?[:=]\s?(?:\\{0,7}[\"'])?(?P<path>[^\s\"'\\,)\]]+)")
+_COLUMNS = re.compile(r"\S  +\S.*\S  +\S")
 _PARTS = re.compile(r"([-._]+)")
 _WORD = re.compile(r"[A-Za-z][\w-]{2,}")
+_DOTTED = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)+")
 _ITEM = re.compile(
     r"(?P<escape>\\+(?:[nrtbf]|u[0-9a-fA-F]{4}|[0-7]{3}))"
     r"|(?P<net>(?:[0-9]{1,3}\.){3}[0-9]{1,3})/(?P<bits>[0-9]{1,2}|255(?:\.[0-9]{1,3}){3})(?![\w.])"
@@ -105,6 +109,7 @@ class Redactor:
         self._words = frozenset(words) - {name.lower() for name in given}
         self._paths = paths
         self._secrets = Secrets()
+        self._ours = False
         self._names: dict[str, str] = {}  # kind by name
         self._issued: set[str] = set()  # names of which a stand-in was given: their kind stays
         self._cache: dict[str, str] = {}
@@ -119,15 +124,32 @@ class Redactor:
         self._secrets = Secrets()
 
     def file(self, name: str) -> str:
-        """The stand-in of an input's name: of it only the ending stays."""
+        """The stand-in of an input's name: of it only the ending stays; a word ("exports", "-") stays as it is."""
         found = _ENDING.search(name)
-        return name if name == "-" else self.pseudonyms.name("input", name) + (found[0].lower() if found else "")
+        return name if self.is_word(name) else self.pseudonyms.name("input", name) + (found[0].lower() if found else "")
 
     def name(self, kind: str, text: str) -> str:
         """The stand-in of a whole name that is one for certain; "" stays."""
         self._learn(kind, text)
         found = self._stand_in(kind, text)
         return self.line(text) if found is None else found
+
+    def learn_name(self, kind: str, text: str) -> None:
+        """Learn a whole name that is one for certain; "" is none."""
+        if text:
+            self._learn(kind, text)
+
+    def is_word(self, text: str) -> bool:
+        """Whether a name is no name, or a word of the messages too."""
+        return not any(letter.isalnum() for letter in text) or text.lower() in self._words
+
+    def key(self, text: str) -> str:
+        """What stands for a key that is made of names."""
+        return self.pseudonyms.name("name", text).removeprefix("name-")
+
+    def directory(self, path: str) -> str:
+        """A path that does not begin with "/"."""
+        return self._path(self._secrets.line(clean(path)))
 
     def learn(self, text: str) -> None:
         """Learn the names in a text of one line or more."""
@@ -136,9 +158,17 @@ class Redactor:
                 if not doubtful or line[start:end].lower() not in self._words:
                     self._learn(kind, line[start:end])
 
-    def text(self, text: str) -> str:
-        """A text of one line or more, redacted."""
-        return "\n".join(self.line(line) for line in text.split("\n"))
+    def text(self, text: str, *, ours: bool = False) -> str:
+        """A text of one line or more, redacted.
+
+        Args:
+            ours: it is what logscan says: no text of a program, which a name with a "-" in it could be part of.
+        """
+        self._ours = ours
+        try:
+            return "\n".join(self.line(line) for line in text.split("\n"))
+        finally:
+            self._ours = False
 
     def line(self, text: str) -> str:
         """One line, redacted; it may end with its line's end."""
@@ -150,8 +180,11 @@ class Redactor:
                 continue
             if self._learn(kind, name) and (found := self._stand_in(kind, name)) is not None:
                 spans.append((start, end, found))
+        if self._paths and "sub" in text.lower():
+            spans += [(one.start("path"), one.end("path"), self._path(one["path"])) for one in _SUBDIR.finditer(text)]
         if not spans:
             return _ITEM.sub(self._item, text)
+        table = _COLUMNS.search(text) is not None
         done, parts = 0, []
         for start, end, found in sorted(spans, key=lambda span: (span[0], -span[1])):
             if start < done:
@@ -159,7 +192,7 @@ class Redactor:
             parts += [self._between(text, done, start), found]
             done = end
             # Columns stay where they are.
-            if (surplus := len(found) - (end - start)) and text.startswith("  ", end):
+            if (surplus := len(found) - (end - start)) and table and text.startswith("  ", end):
                 blanks = len(text) - end - len(text[end:].lstrip(" "))
                 done += min(max(surplus, 0), blanks - 1)
                 parts.append(" " * max(-surplus, 0))
@@ -221,7 +254,9 @@ class Redactor:
 
     def _free(self, text: str) -> bool:
         """Whether a name that was learnt is to be replaced where nothing says that it is one."""
-        return text in self._names and len(text) > 2 and text.lower() not in self._words
+        if text not in self._names or len(text) < 3:
+            return False
+        return text.lower() not in self._words or (self._ours and not text.isalpha())
 
     # ------------------------------------------------------------ what stands for itself
 
@@ -244,6 +279,8 @@ class Redactor:
         return found[0]
 
     def _word(self, word: str) -> str:
+        if self._ours:
+            return self._replaced(word)
         done = self._cache.get(word)
         if done is None:
             if len(self._cache) >= MAX_CACHE:
@@ -292,9 +329,10 @@ class Redactor:
             at = end + 1
         return "".join(done)
 
-    @staticmethod
-    def _is_host(word: str) -> bool:
+    def _is_host(self, word: str) -> bool:
         last = word.rpartition(".")[2]
+        if word.lower() in self._words:
+            return False
         if _FQDN.fullmatch(word) is None or last in _NO_HOST or _PUBLIC.search(word) or _KNOWN_SHAPE.fullmatch(word):
             return False
         if word.count(".") == 1:
@@ -356,7 +394,13 @@ class Redactor:
     def _step(self, part: str) -> str:
         """One directory of a path."""
         found = _ITEM.sub(self._item, part)
-        if not self._paths or part in _PLACES or part.strip(".").lower() in self._words or self._is_whole(part):
+        if (
+            not self._paths
+            or part.startswith("$")
+            or part in _PLACES
+            or part.strip(".").lower() in self._words
+            or self._is_whole(part)
+        ):
             return found
         if part.startswith("archived-"):
             return "archived-" + self._step(part.removeprefix("archived-"))
@@ -395,7 +439,19 @@ def words_of(rules: Iterable[Rule]) -> frozenset[str]:
                 remedy.manifest or "",
                 *cause.confirm,
             ]
-    return _COMMON | {word.lower() for text in texts for word in _WORD.findall(text)}
+    return _COMMON | {word.lower() for text in texts for pattern in (_WORD, _DOTTED) for word in pattern.findall(text)}
+
+
+def examples_of(rules: Iterable[Rule]) -> frozenset[str]:
+    """The addresses in what rules advise, which are nobody's."""
+    return frozenset(
+        found[0]
+        for rule in rules
+        for cause in rule.causes
+        for text in (cause.cause, cause.remedy.summary, *cause.remedy.steps, *cause.remedy.commands, *cause.confirm)
+        for found in _ITEM.finditer(text)
+        if found.lastgroup in {"bits", "wild"}
+    )
 
 
 # Words of the driver's, kubelet's and the kernel's messages that no rule may use today.

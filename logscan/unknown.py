@@ -14,6 +14,7 @@ from logscan.shapes import ALIKE, fits, likeness, merged, template, words
 
 __all__ = ["cluster", "fits", "template"]
 
+MAX_EXAMPLE = 1_000  # characters of the message that is shown
 MAX_CLUSTERS = 500  # reported; the rest is summed up in one line per severity
 # Shapes of one file and length that a new one is compared with: of hundreds of thousands that all
 # differ, the rest stay as they are.
@@ -100,7 +101,7 @@ def _of_incident(incident: Incident, shape: _Shape) -> _Shape:
     one.sources[incident.source] = incident.problems
     began, ended = incident.first_time, incident.last_time
     # Without a time: after those that have one, in the order of the lines.
-    one.first = ((began is None, began or 0, first.input, first.line), first, incident.message[:1000])
+    one.first = ((began is None, began or 0, first.input, first.line), first, incident.message[:MAX_EXAMPLE])
     one.last = ((ended is None, ended or 0, last.input, last.line), last)
     return one
 

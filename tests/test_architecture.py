@@ -169,6 +169,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redact": {"contexts", "frames", "model", "shippers", "pseudonyms", "secrets"},
     "redactmap": {"errors", "pseudonyms"},
     "redactstream": {"errors", "redact", "sources"},
+    "redactreport": {"errors", "history", "ledger", "model", "quiet", "redact", "shapes", "timeline", "unknown"},
+    "commands.redacting": {"commands.redact", "errors", "ledger", "model", "pseudonyms", "redact", "redactmap", "redactreport", "rules", "scan"},
     "commands.redact": {"commands.inputs", "edge", "errors", "pseudonyms", "redact", "redactmap", "redactstream", "rules", "sources", "terminal"},
     # the edge
     "edge": {"model", "report.safe"},
@@ -176,7 +178,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cluster.run": set(),
     "cluster.collect": {"cluster.run", "errors"},
     "cluster.pack": {"bundles", "cluster.run", "errors"},
-    "commands.kubectl": {"commands.configured", "cluster.collect", "cluster.pack", "cluster.run", "edge", "errors", "rules", "scan", "sources", "terminal", "model"},
+    "commands.kubectl": {"commands.redacting", "commands.configured", "cluster.collect", "cluster.pack", "cluster.run", "edge", "errors", "rules", "scan", "sources", "terminal", "model"},
     "rulescli": {
         "commands.inputs", "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
         "report.table", "terminal",
@@ -188,7 +190,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {"", "rules", "scan", "sources"},
     "commands.figures": {"errors", "model", "report.metrics", "terminal"},
     "commands.follow": {
-        "commands.figures", "edge", "errors", "follow", "model", "report", "report.area", "report.happenings", "scan", "tail", "terminal",
+        "commands.redacting", "ledger", "commands.figures", "edge", "errors", "follow", "model", "report", "report.area", "report.happenings", "scan", "tail", "terminal",
     },
     "commands.convert": {"commands.inputs", "edge", "errors", "terminal"},
     "terminal": {"compare", "model", "errors", "report"},
@@ -209,14 +211,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ignores": {"errors", "model", "rulebook.vocabulary", "rulebook.yamltree"},
     "gate": {"ignores", "model", "report.identity", "scan"},
     "commands.check": {
-        "", "commands.configured", "commands.figures", "commands.inputs", "edge", "errors", "gate", "ignores", "model", "report.json_v1", "rulebook.vocabulary",
+        "commands.redacting", "", "commands.configured", "commands.figures", "commands.inputs", "edge", "errors", "gate", "ignores", "model", "report.json_v1", "rulebook.vocabulary",
         "rules", "scan", "terminal",
     },
     "commands.diagnose": {
-        "commands.configured", "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
+        "commands.redacting", "commands.configured", "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
     },
     "commands.predict": {"commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
-    "commands.trace": {"commands.configured", "commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
+    "commands.trace": {"commands.redacting", "commands.configured", "commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
     # It imports commands when they are called for, see test_commands_are_imported_when_they_are_called_for.
     "cli": {"commands.completion", "commands.kubectl", "terminal", "edge", "errors"},
 }  # fmt: skip

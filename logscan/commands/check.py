@@ -20,6 +20,7 @@ from logscan.commands.inputs import (
     reading_options,
     severity_option,
 )
+from logscan.commands.redacting import Veil, redact_options
 from logscan.edge import (
     FOUND,
     USAGE,
@@ -86,6 +87,7 @@ MAX_IGNORE = 1 << 20  # bytes
 @rules_option
 @reading_options
 @metrics_option
+@redact_options
 @color_option
 @width_option
 @dask_option
@@ -117,6 +119,10 @@ def check(
     width: int | None,
     dask: str | None,
     no_progress: bool,
+    redact: bool,
+    redact_paths: bool,
+    redact_names: tuple[str, ...],
+    redact_map: str | None,
     **about: Any,
 ) -> None:
     """Fail if logs are not as they must be: the gate of a CI job.
@@ -155,12 +161,16 @@ def check(
     entries = () if no_ignore else _ignores(ignore_file)
     before = _baseline(baseline, write_baseline) if baseline is not None else None
 
+    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    if veil.passing and (baseline is not None or write_baseline is not None):
+        raise click.UsageError("A baseline needs stand-ins that stay the same: --redact-map, or $LOGSCAN_REDACT_SALT.")
     scanner = prepare(ruleset, **about)
+    veil.over(scanner)
     interrupted = read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress), dask)
-    report = _readable(scanner, scanner.report(interrupted=interrupted), files or ("-",), allow_empty=allow_empty)
+    report = _readable(scanner, scanner.report(interrupted=interrupted), files or ("-",), veil, allow_empty=allow_empty)
     figures = Figures(metrics)
-    unwritten = figures.save(report)
-    report = _ignored(report, entries)
+    report = veil.report(_ignored(report, entries))
+    unwritten = figures.save(report) + veil.close()
     if write_baseline is not None:
         unwritten += _write_baseline(report, write_baseline)
     if before is not None:
@@ -276,18 +286,18 @@ def _baseline(file: str, written: str | None) -> Report:
 # ---------------------------------------------------------------- what comes of it
 
 
-def _readable(scanner: Scanner, report: Report, files: Sequence[str], *, allow_empty: bool) -> Report:
+def _readable(scanner: Scanner, report: Report, files: Sequence[str], veil: Veil, *, allow_empty: bool) -> Report:
     """The report, which also tells of inputs that can show nothing; all that could not be read is complained of."""
     from dataclasses import replace
 
     from logscan import gate
 
     for error in scanner.errors():
-        complain(str(error))
+        complain(veil.error(error))
     useless = gate.empty(report, files, allow_empty=allow_empty)
     for name, problem in useless:
         advice = "--allow-empty if it may be" if problem == gate.EMPTY else "give the log as the container wrote it"
-        complain(f"{name}: {problem}\n  help: what says nothing proves nothing; {advice}")
+        complain(f"{veil.place(name)}: {problem}\n  help: what says nothing proves nothing; {advice}")
     return replace(report, errors=report.errors + tuple(f"{name}: {problem}" for name, problem in useless))
 
 

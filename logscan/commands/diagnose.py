@@ -9,6 +9,7 @@ import click
 
 from logscan.commands.configured import config_option, format_of
 from logscan.commands.inputs import dask_option, piped, prepare, progress_option, read, reading_options, severity_option
+from logscan.commands.redacting import Veil, redact_options
 from logscan.edge import (
     USAGE,
     color_option,
@@ -49,6 +50,7 @@ the terminal; `logscan --help` tells the rest.
     help="Go on as the logs do, and tell what begins to fail and what recovers, until Ctrl-C.",
 )  # fmt: skip
 @metrics_option
+@redact_options
 @color_option
 @width_option
 @dask_option
@@ -71,6 +73,10 @@ def diagnose(
     width: int | None,
     dask: str | None,
     no_progress: bool,
+    redact: bool,
+    redact_paths: bool,
+    redact_names: tuple[str, ...],
+    redact_map: str | None,
     **about: Any,
 ) -> None:
     """Diagnose logs: what fails, why, what proves it, and the fix.
@@ -105,19 +111,23 @@ def diagnose(
     from logscan.commands.figures import Figures
     from logscan.model import Severity
 
-    scanner = prepare(rules.load(rule_dirs), newest=scan.NEWEST if follow else None, **about)
+    ruleset = rules.load(rule_dirs)
+    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    scanner = prepare(ruleset, newest=scan.NEWEST if follow else None, **about)
+    veil.over(scanner)
     lowest, figures = Severity[severity.upper()], Figures(metrics)
     if follow:
         from logscan.commands.follow import watch
 
-        report = watch(scanner, files or ("-",), targets, lowest, figures, width=width, color=color)
+        report = watch(scanner, files or ("-",), targets, lowest, figures, veil, width=width, color=color)
     else:
         interrupted = read(scanner, files or ("-",), terminal.Progress(scanner, wanted=not no_progress), dask)
         report = scanner.report(interrupted=interrupted)
     for error in scanner.errors():
-        complain(str(error))
-    unwritten = figures.save(report)
-    unwritten += terminal.write_all(scan.only(report, lowest), targets, width=width, color=color)
+        complain(veil.error(error))
+    shown = veil.report(report)
+    unwritten = figures.save(shown) + veil.close()
+    unwritten += terminal.write_all(scan.only(shown, lowest), targets, width=width, color=color)
     for fault in unwritten:
         complain(str(fault))
     ctx.exit(USAGE if unwritten else status_of(report, fail_on))

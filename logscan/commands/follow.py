@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from logscan.edge import err
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from logscan.commands.figures import Figures
+    from logscan.commands.redacting import Veil
     from logscan.follow import Follower
+    from logscan.ledger import Entry
     from logscan.model import Happening, Report, Severity
     from logscan.scan import Scanner
     from logscan.terminal import Target
@@ -25,6 +27,7 @@ def watch(
     targets: Sequence[Target],
     lowest: Severity,
     figures: Figures,
+    veil: Veil,
     *,
     width: int | None,
     color: str,
@@ -45,16 +48,16 @@ def watch(
     with Interrupts() as interrupts:
         tail = Tail(files, stdin, scanner.skipped)
         follower = Follower(scanner, tail, lowest)
-        view = _view(targets, width, color)
+        view = _view(targets, veil, width, color)
         waited_for: set[str] = set()
         while not (interrupts.hit or follower.over):
             for happened in interrupts.before(follower.step()):
-                view.tell(happened)
+                view.tell(veil.happenings(happened))
             for path in tail.missing():
                 if path not in waited_for:
                     waited_for.add(path)
                     view.clear()
-                    err(f"logscan: {path}: no such file yet; waiting for it")
+                    err(f"logscan: {veil.place(path)}: no such file yet; waiting for it")
             view.draw(follower)
             figures.save_if_due(follower.report)
         for path in tail.missing():
@@ -62,7 +65,7 @@ def watch(
             scanner.read(SourceError(path, problem, "it did not come while it was waited for; check the path"))
         view.clear()
         report, happened = follower.close(interrupted=interrupts.hit)
-        view.end(happened)
+        view.end(veil.happenings(happened))
     return report
 
 
@@ -82,7 +85,7 @@ class _View(Protocol):
         """The last that became of diagnoses; the report will be written."""
 
 
-def _view(targets: Sequence[Target], width: int | None, color: str) -> _View:
+def _view(targets: Sequence[Target], veil: Veil, width: int | None, color: str) -> _View:
     from logscan import terminal
 
     shown = next((one.format for one in targets if one.path == "-"), None)
@@ -93,7 +96,7 @@ def _view(targets: Sequence[Target], width: int | None, color: str) -> _View:
         return _Stream(out, None, colored=False)
     colored = terminal.colored(color, out)
     if out.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        return Area(out, width, colored=colored)
+        return Area(out, width, veil.entries, colored=colored)
     return _Stream(out, width or terminal.width_of_terminal(), colored=colored)
 
 
@@ -147,9 +150,12 @@ class Area(_Nothing):
 
     EVERY = 0.5  # seconds: more often nobody can read it
 
-    def __init__(self, out: TextIO, width: int | None, *, colored: bool) -> None:
+    def __init__(
+        self, out: TextIO, width: int | None, shown: Callable[[list[Entry]], list[Entry]] = list, *, colored: bool
+    ) -> None:
         self._out = out
         self._width = width
+        self._shown = shown
         self._colored = colored
         self._drawn: list[int] = []  # columns of the lines that are there
         self._text = ""
@@ -168,7 +174,7 @@ class Area(_Nothing):
         # One column less, because some terminals break a line that fills the last.
         width = max(20, min(self._width or size[0], size[0]) - 1)
         lines = area.lines(
-            follower.report, follower.ledger.entries(), records=follower.scanner.records,
+            follower.report, self._shown(follower.ledger.entries()), records=follower.scanner.records,
             now=time.time_ns() // 1000, width=width, height=max(4, size[1] - 1),
         )  # fmt: skip
         text = "".join(

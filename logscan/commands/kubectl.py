@@ -15,6 +15,7 @@ import click
 
 from logscan import __version__
 from logscan.commands.configured import config_option
+from logscan.commands.redacting import Veil, redact_options
 from logscan.edge import (
     UNREAD,
     USAGE,
@@ -65,6 +66,7 @@ _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
     "--fail-on", type=click.Choice(["error", "warning", "info", "never"]), default="never", show_default=True,
     help="Exit with 1 if a diagnosis is at least so severe, shown or not.",
 )  # fmt: skip
+@redact_options
 @color_option
 @width_option
 @click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
@@ -94,6 +96,10 @@ def kubectl(
     color: str,
     width: int | None,
     no_progress: bool,
+    redact: bool,
+    redact_paths: bool,
+    redact_names: tuple[str, ...],
+    redact_map: str | None,
 ) -> None:
     """Ask a cluster with your own kubectl what is wrong with its NFS volumes.
 
@@ -131,7 +137,10 @@ def kubectl(
         if not save.endswith(pack.ENDINGS):
             raise click.UsageError(f"--save {save}: the bundle is a packed tar; call it *.tgz.")
         terminal.refuse(save, ())
-    scanner = scan.Scanner(rules.load(rule_dirs))
+    ruleset = rules.load(rule_dirs)
+    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    scanner = scan.Scanner(ruleset)
+    veil.over(scanner)
     wish = Wish(target, namespace, selector, since, all_nodes)
     connection = [f"--{key}={value}" for key, value in (("context", context), ("kubeconfig", kubeconfig), ("as", user)) if value]  # fmt: skip
 
@@ -141,7 +150,7 @@ def kubectl(
         runner = run.Runner(program, connection, Path(scratch) / pack.root_name(time.time()), timeout, parallel)
         runner.directory.mkdir()
         interrupted = _collect(
-            ctx, scanner, runner, wish, dry=dry_run, saving=save is not None, progress=not no_progress
+            ctx, scanner, runner, wish, veil, dry=dry_run, saving=save is not None, progress=not no_progress
         )
         unwritten: list[LogscanError] = []
         if save is not None:
@@ -151,9 +160,10 @@ def kubectl(
                 unwritten.append(error)
         kept = save if save is not None and not unwritten else None
         interrupted = _read(scanner, runner.directory, kept, progress=not no_progress) or interrupted
-    report = scanner.report(interrupted=interrupted)
+    report = veil.report(scanner.report(interrupted=interrupted))
     for unread in scanner.errors():
-        complain(str(unread))
+        complain(veil.error(unread))
+    unwritten += veil.close()
     lowest = Severity[severity.upper()]
     unwritten += terminal.write_all(scan.only(report, lowest), targets, width=width, color=color)
     for fault in unwritten:
@@ -164,7 +174,15 @@ def kubectl(
 
 
 def _collect(
-    ctx: click.Context, scanner: Scanner, runner: Runner, wish: Wish, *, dry: bool, saving: bool, progress: bool
+    ctx: click.Context,
+    scanner: Scanner,
+    runner: Runner,
+    wish: Wish,
+    veil: Veil,
+    *,
+    dry: bool,
+    saving: bool,
+    progress: bool,
 ) -> bool:
     """Fill the runner's directory; what could not be had goes to *scanner*.  Returns whether Ctrl-C ended it."""
     from logscan.cluster import pack
@@ -194,10 +212,10 @@ def _collect(
             click.echo(runner.line(command))
     if dry or found.lost:
         for fault in found.faults:
-            complain(str(fault))
+            complain(veil.error(fault))
         ctx.exit(UNREAD if found.faults else 0)
     for text in found.notes:
-        err(f"logscan: {text}")
+        err(f"logscan: {veil.text(text)}")
     for fault in found.faults:
         scanner.unread(fault)
     pack.clear(runner, found.results)

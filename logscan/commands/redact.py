@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from logscan.redact import Redactor
     from logscan.sources import Source
 
+SALT = "LOGSCAN_REDACT_SALT"
+
 
 @click.command()
 @click.argument("files", nargs=-1)
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     help="Keep in FILE (mode 0600) what stands for what, and go on with what is there: for the same stand-ins in every run.",
 )  # fmt: skip
 @click.option(
-    "--salt", envvar="LOGSCAN_REDACT_SALT", metavar="TEXT",
-    help="A secret that makes the stand-ins the same in every run. Default: random.",
+    "--salt", metavar="TEXT",
+    help=f"A secret that makes the stand-ins the same in every run. Default: ${SALT}, else random.",
 )  # fmt: skip
 @click.option("--restore", is_flag=True, help="The other way: put back what stands in --map.")
 @click.option("--live", is_flag=True, help="Write each line as soon as it comes; names are known once they were told.")
@@ -82,7 +84,7 @@ def redact(
         terminal.refuse(output, files)
     if map_ is not None:
         terminal.refuse(map_, (*files, *([] if output == "-" else [output])))
-    pseudonyms = _pseudonyms(map_, salt)
+    pseudonyms = pseudonyms_of(map_, salt)
     run = _Run(files or ("-",))
     if restore:
         run.write(output, lambda source: _restored(source, pseudonyms))
@@ -102,11 +104,17 @@ def redact(
     ctx.exit(UNREAD if run.unread else 0)
 
 
-def _pseudonyms(map_: str | None, salt: str | None) -> Pseudonyms:
+def pseudonyms_of(map_: str | None, salt: str | None) -> Pseudonyms:
+    """The pseudonyms of a map, of a salt (also that of the environment), or new ones.
+
+    Raises:
+        LogscanError: the map cannot be read, or was made with another salt.
+    """
     from logscan import redactmap
     from logscan.errors import LogscanError
     from logscan.pseudonyms import Pseudonyms, key_of, new_key
 
+    salt = os.environ.get(SALT) if salt is None else salt
     known = redactmap.load(map_) if map_ is not None else None
     if known is None:
         return Pseudonyms(new_key() if salt is None else key_of(salt))

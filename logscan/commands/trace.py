@@ -10,6 +10,7 @@ import click
 
 from logscan.commands.configured import config_option
 from logscan.commands.inputs import piped, read, tz_option, year_option
+from logscan.commands.redacting import Veil, redact_options
 from logscan.edge import color_option, complain, debug_option, rules_option, status_of, width_option
 from logscan.errors import LogscanError
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @tz_option
 @click.option("--reference-time", "reference", metavar="TIME", help="Latest time the log can have; see diagnose.")
 @rules_option
+@redact_options
 @color_option
 @width_option
 @click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
@@ -47,6 +49,10 @@ def trace(
     color: str,
     width: int | None,
     no_progress: bool,
+    redact: bool,
+    redact_paths: bool,
+    redact_names: tuple[str, ...],
+    redact_map: str | None,
 ) -> None:
     """Show the life of a volume: its calls by time, how they ended, how long they took, the gaps between.
 
@@ -78,13 +84,21 @@ def trace(
     from logscan import rules, scan
 
     options = scan.Options(year=year, zone=minutes, reference=latest, trace=True)
-    scanner = scan.Scanner(rules.load(rule_dirs), options)
+    ruleset = rules.load(rule_dirs)
+    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    scanner = scan.Scanner(ruleset, options)
+    veil.over(scanner)
     interrupted = read(scanner, words or ("-",), terminal.Progress(scanner, wanted=not no_progress))
     report = scanner.report(interrupted=interrupted)
     for error in scanner.errors():
-        complain(str(error))
-    chosen = _one_volume(scanner, wanted) if wanted is not None else None
-    terminal.write(scanner.trace(report, chosen), target, width=width, color=color)
+        complain(veil.error(error))
+    try:
+        chosen = _one_volume(scanner, wanted) if wanted is not None else None
+    except LogscanError as error:
+        raise veil.fault(error) from error
+    terminal.write(veil.trace(scanner.trace(report, chosen)), target, width=width, color=color)
+    for fault in veil.close():
+        raise fault
     ctx.exit(status_of(report, "never"))
 
 

@@ -1,0 +1,131 @@
+"""``--redact``: what a command writes is redacted, and so is what it complains of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from logscan.errors import LogscanError
+    from logscan.ledger import Entry
+    from logscan.model import Happening, Report, Trace
+    from logscan.pseudonyms import Pseudonyms
+    from logscan.redactreport import ReportRedactor
+    from logscan.rules import RuleSet
+    from logscan.scan import Scanner
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def redact_options(command: Command) -> Command:
+    """Whether, and how, what is written is redacted: the arguments of ``Veil``."""
+    options = (
+        click.option(
+            "--redact", is_flag=True,
+            help="Replace addresses, names and secrets in all that is written; see docs/redaction.md.",
+        ),
+        click.option("--redact-paths", is_flag=True, help="The same, and directories of paths, too."),
+        click.option("--redact-name", "redact_names", multiple=True, metavar="NAME", help="The same, and NAME. Repeatable."),
+        click.option(
+            "--redact-map", metavar="FILE", help="The same; keep what stands for what in FILE, as logscan redact --map."
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class Veil:
+    """Redacts what a command has to say, if it was asked to; else all stays as it is.
+
+    Raises:
+        LogscanError: the map cannot be read.
+    """
+
+    def __init__(
+        self,
+        ruleset: RuleSet,
+        *,
+        redact: bool = False,
+        redact_paths: bool = False,
+        redact_names: tuple[str, ...] = (),
+        redact_map: str | None = None,
+    ) -> None:
+        self._map = redact_map
+        self._pseudonyms: Pseudonyms | None = None
+        self._redactor: ReportRedactor | None = None
+        if not (redact or redact_paths or redact_names or redact_map is not None):
+            return
+        from logscan.commands.redact import pseudonyms_of
+        from logscan.redact import Redactor, examples_of, words_of
+        from logscan.redactreport import ReportRedactor
+
+        self._pseudonyms = pseudonyms_of(redact_map, None)
+        self._names = Redactor(self._pseudonyms, words_of(ruleset.rules), paths=redact_paths, names=redact_names)
+        self._redactor = ReportRedactor(self._names, examples_of(ruleset.rules))
+
+    @property
+    def passing(self) -> bool:
+        """Whether the stand-ins are those of this run alone."""
+        from logscan.commands.redact import SALT
+
+        return self._redactor is not None and self._map is None and not os.environ.get(SALT)
+
+    def over(self, scanner: Scanner) -> None:
+        """Learn the names in what a scanner will read."""
+        if self._redactor is not None:
+            from logscan.redactreport import Ears
+
+            scanner.listener = Ears(self._names)
+
+    def report(self, report: Report) -> Report:
+        """A report as it may be written."""
+        return report if self._redactor is None else self._redactor.report(report)
+
+    def trace(self, trace: Trace) -> Trace:
+        """A trace as it may be written."""
+        return trace if self._redactor is None else self._redactor.trace(trace)
+
+    def happenings(self, happened: list[Happening]) -> list[Happening]:
+        """What became of diagnoses, as it may be written."""
+        return happened if self._redactor is None else [self._redactor.happening(one) for one in happened]
+
+    def entries(self, entries: list[Entry]) -> list[Entry]:
+        """The diagnoses of a log that goes on, as they may be shown."""
+        return entries if self._redactor is None else [self._redactor.entry(one) for one in entries]
+
+    def error(self, error: LogscanError) -> str:
+        """An error of an input as it may be told."""
+        return str(self.fault(error))
+
+    def fault(self, error: LogscanError) -> LogscanError:
+        """An error that tells of a log, as it may be raised."""
+        return error if self._redactor is None else self._redactor.error(error)
+
+    def place(self, name: str) -> str:
+        """An input's name as it may be told."""
+        return name if self._redactor is None else self._names.file(name)
+
+    def text(self, text: str) -> str:
+        """What is told of a log."""
+        return text if self._redactor is None else self._redactor.text(text)
+
+    def close(self) -> list[LogscanError]:
+        """Write the map.
+
+        Returns:
+            Why it could not be written.
+        """
+        if self._map is None or self._pseudonyms is None:
+            return []
+        from logscan import redactmap
+        from logscan.errors import LogscanError
+
+        try:
+            redactmap.save(self._map, self._pseudonyms)
+        except LogscanError as error:
+            return [error]
+        return []
