@@ -44,6 +44,12 @@ STILL_TRYING = 35 * 60_000_000  # µs
 # Categories that name a symptom, not a cause: they come last and fold under anything better.
 SYMPTOMS = frozenset({"insufficient-evidence", "deadline-exceeded", "operation-in-progress", "mount-failed"})
 
+# Categories of the driver's own pods, not of a volume: while they do not run, no volume comes up.
+_DRIVER_DOWN = frozenset({
+    "admission-denied", "startup-failed", "wrong-arch", "port-conflict", "oom", "driver-crash", "rbac", "wrong-kubelet-dir",
+    "driver-not-registered", "provisioner-not-running", "plugin-unreachable",
+})  # fmt: skip
+
 _CONFIDENCE = {"high": 0, "medium": 1, "low": 2}
 
 
@@ -250,6 +256,8 @@ def _fold_symptoms(
         name = case.incident.volume.name if case.incident.volume else ""
         # A server's own line names the path that it refused, not the volume.
         rivals = by_volume[name] + by_path[case.context.get("path", "")] if name else by_volume[""]
+        if name:
+            rivals = rivals + [one for one in by_volume[""] if _keeps_driver_down(one, case)]
         # A symptom that names nobody can only be held against all.
         if not name and case.cause.category in SYMPTOMS:
             rivals = [one for one in cases if not joins.strangers(case.incident, one.incident)]
@@ -259,6 +267,12 @@ def _fold_symptoms(
         else:
             folded.append((case, owner))
     return kept, folded
+
+
+def _keeps_driver_down(other: _Case, case: _Case) -> bool:
+    """Whether *other* names no volume because the driver itself, as all volumes need it, does not run."""
+    nodes = {case.context.get("node"), other.context.get("node")} - {None}
+    return other.cause.category in _DRIVER_DOWN and other.recovered == case.recovered and len(nodes) < 2
 
 
 def _named_twin(case: _Case, named: Mapping[str, _Case]) -> _Case | None:

@@ -370,7 +370,7 @@ class Deframer:
         return self._stern(frame) or self._facility(frame)
 
     def _stamped(self, frame: Frame) -> bool:
-        """RFC 3339 and what follows: CRI, ISO dmesg, ISO journal, logcli, kubectl --timestamps."""
+        """RFC 3339 and what follows: CRI, ISO dmesg, ISO journal, logcli, Grafana's text (a tab), kubectl --timestamps."""
         text = frame.text
         match = RFC3339.match(text)
         if match is None or (written := self._stamps.rfc3339(match)) is None:
