@@ -22,7 +22,6 @@ import sys
 import tarfile
 import tempfile
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -253,7 +252,13 @@ def long_line(folder: Path, scale: float) -> Shape:
 @shape
 def long_line_piped(folder: Path, scale: float) -> Shape:
     """The same through a pipe."""
-    return piped([Path(long_line(folder, scale).arguments[0]).read_bytes()])
+    path = Path(long_line(folder, scale).arguments[0])
+
+    def chunks() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            yield from iter(lambda: file.read(PIECE), b"")
+
+    return piped(chunks())
 
 
 @shape
@@ -529,6 +534,20 @@ tests:
 
 # ---------------------------------------------------------------- running
 
+# A small process starts the program: what a large one starts counts that one's memory as its own.
+LAUNCH = """
+import json, os, subprocess, sys, threading, time
+patience, used, *command = sys.argv[1:]
+begin = time.perf_counter()
+process = subprocess.Popen(command)
+killer = threading.Timer(float(patience), process.kill)
+killer.start()
+_, status, usage = os.wait4(process.pid, 0)
+killer.cancel()
+told = [time.perf_counter() - begin, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)]
+open(used, "w").write(json.dumps(told))
+"""
+
 
 def run(made: Shape, folder: Path, patience: float) -> tuple[float, float, int, str, bytes]:
     """Run the program: (seconds, MiB, exit status, what it said, the report)."""
@@ -536,18 +555,14 @@ def run(made: Shape, folder: Path, patience: float) -> tuple[float, float, int, 
     command = [sys.executable, "-m", "logscan", *made.command, *made.arguments, *more]
     out, said = folder / "out", folder / "said"
     with out.open("wb") as stdout, said.open("wb") as stderr:
-        begin = time.perf_counter()
         stdin = subprocess.PIPE if made.stdin else subprocess.DEVNULL
-        process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr)
+        launch = [sys.executable, "-c", LAUNCH, str(patience), str(folder / "used"), *command]
+        process = subprocess.Popen(launch, stdin=stdin, stdout=stdout, stderr=stderr)
         if process.stdin is not None:
             threading.Thread(target=_feed, args=(process.stdin, made.stdin), daemon=True).start()
-        killer = threading.Timer(patience, process.kill)
-        killer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        killer.cancel()
-        seconds = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return seconds, usage.ru_maxrss / 1024, process.returncode, said.read_text(), out.read_bytes()
+        process.wait()
+    seconds, peak, status = json.loads((folder / "used").read_text())
+    return seconds, peak, status, said.read_text(), out.read_bytes()
 
 
 def _feed(pipe: Any, chunks: Iterable[bytes]) -> None:

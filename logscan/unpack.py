@@ -371,31 +371,40 @@ def zip_members(
     path: str | BinaryIO, place: str, meter: Meter, skip: Callable[[str], None]
 ) -> Iterator[Member | SourceError]:
     """Read a zip on disk or in memory (its table of contents is at its end, so a pipe will not do)."""
+    import struct
     import zipfile
     import zlib
     from datetime import UTC, datetime
 
+    # All that zipfile raises on damage, on offsets that point anywhere and on flags that contradict each other.
+    damage = (
+        zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, LookupError, OverflowError, RuntimeError,
+    )  # fmt: skip
+    size = 0  # of a file on disk; what is held in memory was counted when it was read
+
     def content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> Iterator[bytes]:
         try:
+            meter.raw = min(size, meter.raw + info.compress_size) if size else meter.raw
             with archive.open(info) as opened:
                 file: Any = opened
                 while chunk := file.read1(CHUNK):
                     meter.grow(len(chunk), where)
                     yield chunk
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except damage as error:
             raise SourceError(where, f"the zip archive is damaged: {error}", _COPY_AGAIN) from error
 
     try:
         if isinstance(path, str):
-            meter.raw = os.path.getsize(path)
+            size = os.path.getsize(path)
         if _directory_size(path) > MAX_DIRECTORY:
             yield SourceError(place, "the zip archive holds too many files", UNPACK)
             return
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 where = label(place, info.filename)
-                if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16):
-                    skip("directories" if info.is_dir() else "links")
+                folder = info.filename.endswith("/")  # is_dir() looks for the last character of an empty name
+                if folder or stat.S_ISLNK(info.external_attr >> 16):
+                    skip("directories" if folder else "links")
                 elif info.flag_bits & 1:
                     yield SourceError(where, "is encrypted", UNPACK)
                 # zipfile sets no bound to what one read of the other methods makes.
@@ -410,5 +419,5 @@ def zip_members(
                     yield info.filename, known, content(archive, info, where)
                     if meter.spent:
                         return
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except damage as error:
         yield SourceError(place, f"the zip archive is cut off or damaged: {error}", _COPY_AGAIN)
