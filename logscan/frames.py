@@ -157,7 +157,7 @@ class Deframer:
         """End the input: returns partials that never ended."""
         lines = self._flush_pretty()
         while self._parts:  # what is inside a part may be a part again
-            self._overdue.append(self._parts.pop(next(iter(self._parts))))
+            self._wait_no_more()
             lines += self._flush_overdue()
         return lines
 
@@ -188,13 +188,17 @@ class Deframer:
         lines += self._lines(frame)
         return lines + self._flush_overdue() if self._overdue else lines
 
+    def _wait_no_more(self) -> None:
+        """Let go of the line that waits for longest for its last part."""
+        self._overdue.append(self._parts.pop(next(iter(self._parts))))
+        self._partial -= self._overdue[-1][2][0]
+
     def _flush_overdue(self) -> list[Line]:
         """Let go of lines whose last part did not come."""
         lines: list[Line] = []
         while self._overdue:
             first, texts, sums = self._overdue.pop()
             first.text, first.physical = "".join(texts), sums[1]
-            self._partial -= sums[0]
             lines += self._lines(first)
         return lines
 
@@ -411,7 +415,7 @@ class Deframer:
             if last:
                 return True
             if len(self._parts) >= MAX_PARTIALS:
-                self._overdue.append(self._parts.pop(next(iter(self._parts))))
+                self._wait_no_more()
             held = self._parts[key] = (frame, [], [0, 0])
         first, texts, sums = held
         room = MAX_PARTIAL - sums[0]
@@ -422,8 +426,8 @@ class Deframer:
         sums[1] += frame.physical
         self._partial += len(texts[-1])
         if not last:
-            if self._partial > MAX_HELD and len(self._parts) > 1:
-                self._overdue.append(self._parts.pop(next(iter(self._parts))))
+            while self._partial > MAX_HELD and len(self._parts) > 1:
+                self._wait_no_more()
             return False
         del self._parts[key]
         self._partial -= sums[0]
