@@ -20,6 +20,24 @@ TABLE = (SAMPLES / "README.md").read_text(encoding="utf-8")
 PAGES = walk.pages()
 
 
+# Shown as they are, and not typed.
+SHOWN = {"text", "yaml", "json", "promql", "toml", "dockerfile"}
+TYPED = re.compile(r"^(\$ |(\.venv/bin/)?(logscan|kubectl|pip|python3?|docker|apt-get|npm|curl|jq)\s)", re.MULTILINE)
+BLOCKS = [block for page in walk.pages() for block in walk.blocks(page)]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")
+def test_a_block_is_run_or_says_why_not(block):
+    assert block.language, f"{block.page}:{block.line}: fence it and name its language"
+    if block.language not in walk.LANGUAGES:
+        assert block.language in SHOWN, block.language
+        assert block.language == "yaml" or not TYPED.search(block.text), "commands are sh"
+        return
+    assert not block.text.lstrip().startswith("$ "), "without a prompt, to be copied"
+    if block.reason:
+        assert len(block.reason.split()) >= 3, "a reason that one understands"
+
+
 def named_samples() -> list[str]:
     """The first cells of the tables in samples/README.md."""
     return re.findall(r"^\| ([\w.-]+\.\w+) \|", TABLE, re.MULTILINE)
@@ -44,6 +62,15 @@ def test_samples_that_are_named_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for name in re.findall(r"samples/([\w.-]*\w)", text):
         assert (SAMPLES / name).exists(), f"{page}: samples/{name}"
+
+
+def test_each_schema_is_told_of():
+    page = (ROOT / "docs" / "schemas.md").read_text(encoding="utf-8")
+    schemas = sorted((ROOT / "docs").glob("*.schema.json"))
+    assert len(schemas) >= 4
+    for schema in schemas:
+        assert f"({schema.name})" in page
+        assert f"`logscan.{schema.name.split('-')[0]}/v1`" in page
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", "docs/rules.md"])
