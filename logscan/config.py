@@ -361,7 +361,8 @@ class _Checker:
             is_there = os.path.isdir if self._key.kind == "directories" else os.path.isfile
             if not is_there(path):
                 what = "directory" if self._key.kind == "directories" else "file"
-                raise self._fault(f"there is no {what} {given}", "it is relative to the configuration file")
+                place = "the working directory" if self._within is None else "the configuration file"
+                raise self._fault(f"there is no {what} {given}", f"it is relative to {place}")
         return paths
 
     def _path(self, value: str) -> str:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logscan import cli, config, edge
+from logscan.commands.redact import SALT
 from logscan.errors import FaultsError, LogscanError
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +67,69 @@ def test_the_nearest_file_counts_then_the_environment_then_options(capsys, monke
     # A nearer file takes the place of the other as a whole.
     own('color = "always"\n')
     assert shown(capsys)["severity"] == "info"
+
+
+# Of each key: what the file, the variable and the option say, and what the command is given of the option.
+SAID: dict[str, tuple[str, str, list[str], object]] = {
+    "severity": ('"warning"', "error", ["info"], "info"),
+    "fail-on": ('"never"', "warning", ["info"], "info"),
+    "expect": ('["a"]', "b,c", ["d", "e"], ("d", "e")),
+    "forbid": ('["a"]', "b,c", ["d"], ("d",)),
+    "max": ("{a = 1}", "b=2,c=3", ["d=4"], ("d=4",)),
+    "min-parsed": ("50", "60.5", ["70"], 70.0),
+    "baseline": ('"nfs.log"', "/b", ["/c"], "/c"),
+    "ignore-file": ('"nfs.log"', "/b", ["/c"], "/c"),
+    "allow-empty": ("false", "true", [], True),
+    "format": ('"json"', "csv", ["text"], "text"),
+    "rules": ('["sub"]', "/", ["."], (Path(),)),
+    "exports": ('["nfs.log"]', "b", ["/c"], ("/c",)),
+    "storageclass": ('["nfs.log"]', "b", ["/c"], ("/c",)),
+    "client": ('"10.0.0.1"', "10.0.0.2", ["10.0.0.3"], "10.0.0.3"),
+    "year": ("2020", "2021", ["2022"], 2022),
+    "tz": ('"+01:00"', "+02:00", ["+03:00"], "+03:00"),
+    "jobs": ("1", "2", ["3"], 3),
+    "color": ('"always"', "never", ["auto"], "auto"),
+    "redact": ("false", "true", [], True),
+    "width": ("40", "50", ["60"], 60),
+}
+
+
+@pytest.mark.parametrize("name", config.KEYS)
+def test_of_every_key_the_option_goes_before_the_variable_and_that_before_the_file(monkeypatch, name):
+    in_file, in_variable, in_options, value = SAID[name]
+    Path("b").touch()
+    key = config.KEYS[name]
+
+    def given(*options: str) -> object:
+        command = cli.cli.get_command(click.Context(cli.cli), "check")
+        return command.make_context("check", ["nfs.log", *options]).params[key.parameter]
+
+    def shown(text: object) -> object:
+        if isinstance(text, (list, tuple)):
+            return tuple(str(one) for one in text)
+        return text
+
+    default = given()
+    own(f"{name} = {in_file}\n")
+    of_file = given()
+    assert shown(of_file) == shown(config.read(Path("logscan.toml"))[name].value)
+    variable = f"LOGSCAN_{name.upper().replace('-', '_')}"
+    monkeypatch.setenv(variable, in_variable)
+    of_variable = given()
+    assert shown(of_variable) == shown(config.from_environment({variable: in_variable})[name].value)
+    of_option = given(*[f"--{name}={one}" for one in in_options] or [f"--{name}"])
+    assert of_option == value
+    assert given("--no-config") == default
+    if in_options:
+        assert len({str(one) for one in (of_file, of_variable, of_option)}) == 3
+
+
+def test_variables_of_other_commands_are_let_be(capsys, monkeypatch):
+    assert {SALT} == config.OTHERS
+    monkeypatch.setenv(SALT, "x")
+
+    assert cli.run(["check", "nfs.log", "--fail-on", "never"]) == 0
+    capsys.readouterr()
 
 
 def test_beside_a_file_of_its_own_the_project_file_is_not_asked(capsys):
