@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 from logscan import __version__
@@ -55,6 +56,7 @@ def examine() -> Iterator[Check]:
         ("version", _version),
         ("packages", _packages),
         ("rules", _rules),
+        ("configuration", _configuration),
         ("self-test", _self_test),
         ("extras", _extras),
         ("processes", _processes),
@@ -73,7 +75,7 @@ def examine() -> Iterator[Check]:
 
 def _version() -> Iterator[Check]:
     system = f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}"
-    yield Check("", "ok", f"logscan {__version__}, {system}, in {os.path.dirname(__file__)}")  # noqa: PTH120 - Path is not needed otherwise
+    yield Check("", "ok", f"logscan {__version__}, {system}, in {Path(__file__).parent}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -151,6 +153,20 @@ def _rules() -> Iterator[Check]:
         )
 
 
+def _configuration() -> Iterator[Check]:
+    from logscan import config
+    from logscan.errors import LogscanError
+
+    try:
+        settings = config.effective(Path.cwd(), os.environ)
+    except LogscanError as error:
+        first = str(error).split("\n")[0]
+        yield Check("", "problem", first, "logscan config show --origin; --no-config goes without")
+        return
+    origins = sorted({one.origin for one in settings.values() if one.origin != config.DEFAULT})
+    yield Check("", "ok", f"from {', '.join(origins)}" if origins else "none: all as it is by default")
+
+
 def _self_test() -> Iterator[Check]:
     from logscan import rules, scan
     from logscan.sources import Source
@@ -217,7 +233,7 @@ def _kubectl() -> Iterator[Check]:
     if version is None:
         yield Check("", "note", f"{path} does not say its version", f"{path} version --client")
     elif shutil.which("kubectl-nfs_logscan") is None:
-        help_ = f"put {os.path.dirname(sys.executable)} on PATH, or type logscan kubectl"  # noqa: PTH120
+        help_ = f"put {Path(sys.executable).parent} on PATH, or type logscan kubectl"
         yield Check("", "note", f"{version}, {path}, but kubectl nfs-logscan is not on PATH", help_)
     else:
         yield Check("", "ok", f"{version}, {path}; kubectl nfs-logscan is there")

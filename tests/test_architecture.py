@@ -187,7 +187,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.area": {"model", "ledger", "report.happenings", "report.page", "report.safe", "report.words"},
     "report.metrics": {"model"},
     "commands": set(),
-    "doctor": {"", "rules", "scan", "sources"},
+    "doctor": {"", "config", "errors", "rules", "scan", "sources"},
     "commands.figures": {"errors", "model", "report.metrics", "terminal"},
     "commands.follow": {
         "commands.redacting", "ledger", "commands.figures", "edge", "errors", "follow", "model", "report", "report.area", "report.happenings", "scan", "tail", "terminal",

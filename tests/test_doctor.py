@@ -68,11 +68,16 @@ def broken_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "load", load)
 
 
+def broken_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGSCAN_SEVERITY", "loud")
+
+
 @pytest.mark.parametrize(
     ("breaks", "check", "says"),
     [
         (missing_package, "packages", "no-such-package is missing"),
         (old_package, "packages", "99.1 is needed"),
+        (broken_configuration, "configuration", "LOGSCAN_SEVERITY"),
         (no_rules, "rules", "there are none in "),
         (no_rules, "self-test", "a known log gives insufficient-evidence, not wrong-share-path"),
         (broken_rules, "rules", "ValueError: the pack is gone"),
@@ -108,6 +113,15 @@ def test_what_it_can_work_without_is_a_note(monkeypatch, tmp_path):
     assert notes == {"extras batch", "rules", "temporary files", "kubectl", "processes", "output"}
     assert all(checks[name].help for name in notes)
     assert not [one for one in checks.values() if one.status == "problem"]
+
+
+def test_what_is_configured_is_told(found, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert "none" in found()[1]["configuration"]["says"]
+
+    (tmp_path / "logscan.toml").write_text('severity = "warning"\n')
+    monkeypatch.setenv("LOGSCAN_TZ", "Europe/Berlin")
+    assert found()[1]["configuration"]["says"] == "from LOGSCAN_TZ, logscan.toml"
 
 
 @pytest.mark.parametrize(
