@@ -15,14 +15,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from logscan.match import Engine
-from logscan.model import Evidence, Finding, Line, Origin, Record, Report, Rule
+from logscan.model import Evidence, Finding, Line, Origin, Record, Report, Rule, TimelineCall
 from logscan.passing import Passer
 from logscan.reading import Reading
 from logscan.rules import RuleSet
 from logscan.scan import Scanner
 
 # What nobody changes is shared with the copy: rules and what is compiled of them, and the text of the log.
-_SHARED = (Evidence, Finding, Line, Origin, Record, Rule, RuleSet, Engine, Passer)
+_SHARED = (Evidence, Finding, Line, Origin, Record, Rule, TimelineCall, RuleSet, Engine, Passer)
 
 
 class _Copier(pickle.Pickler):

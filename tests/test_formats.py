@@ -143,7 +143,7 @@ def check_json(output: str) -> None:
 def check_ndjson(output: str) -> None:
     for line in output.removesuffix("\n").split("\n"):
         assert line.isascii()
-        assert json.loads(line)["type"] in {"summary", "input", "diagnosis", "unrecognised", "benign"}
+        assert json.loads(line)["type"] in {"summary", "input", "diagnosis", "unrecognised", "benign", "timeline"}
     assert json.loads(output.split("\n", maxsplit=1)[0])["type"] == "summary"
 
 
@@ -471,7 +471,11 @@ def test_ndjson_is_the_report_in_lines(full):
     whole = json.loads(render(full, "json"))
 
     assert lines[0] == {"type": "summary"} | {
-        key: value for key, value in whole.items() if key not in {"inputs", "diagnoses", "unrecognised", "benign"}
+        key: value
+        for key, value in whole.items()
+        if key not in {"inputs", "diagnoses", "unrecognised", "benign", "timeline"}
     }
-    assert [one["type"] for one in lines[1:]] == ["input"] * 2 + ["diagnosis"] * 2 + ["unrecognised", "benign"]
+    assert [one["type"] for one in lines[1:]] == ["input"] * 2 + ["diagnosis"] * 2 + ["unrecognised", "benign"] + [
+        "timeline"
+    ] * 2
     assert lines[3] == {"type": "diagnosis"} | whole["diagnoses"][0]

@@ -1,7 +1,7 @@
 """The report as JSON Lines: one object a line, each with a ``type``, for jq, Loki, Elasticsearch and the like.
 
 The objects are those of ``logscan.report/v1``: first ``summary``, which holds what
-concerns the whole, then ``input``, ``diagnosis``, ``unrecognised`` and ``benign``.
+concerns the whole, then ``input``, ``diagnosis``, ``unrecognised``, ``benign`` and ``timeline``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from logscan.model import Report
 from logscan.report.json_v1 import inert, to_dict
 
 # The lists of the report whose items get lines of their own.
-TYPES = {"inputs": "input", "diagnoses": "diagnosis", "unrecognised": "unrecognised", "benign": "benign"}
+TYPES = {
+    "inputs": "input",
+    "diagnoses": "diagnosis",
+    "unrecognised": "unrecognised",
+    "benign": "benign",
+    "timeline": "timeline",
+}
 
 
 def write(report: Report, out: TextIO) -> None:

@@ -113,7 +113,7 @@
     const all = most("all");
     node.classList.toggle("calm", !bad && !most("failed"));
     name.append(
-      make("span", "over", bad ? `Warnings, errors (up to ${number(bad)})` : "No warning, no error"),
+      make("span", "over", bad ? `Warnings, errors (up to ${number(bad)})` : "Warnings, errors (none)"),
       make("span", "under", `All records (up to ${number(all)})`),
     );
     const items = bars.map((bar) => {
