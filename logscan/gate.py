@@ -96,7 +96,7 @@ def empty(report: Report, named: Collection[str], *, allow_empty: bool) -> list[
     if not report.counts.records:
         return [] if allow_empty else [("input", EMPTY)]
     told = report.diagnoses or report.suppressed or report.benign or report.unrecognised
-    if not told and all(one.lines == one.unparsed_lines for one in logs):
+    if logs and not told and all(one.lines == one.unparsed_lines for one in logs):
         return [(logs[0].name if len(logs) == 1 else "input", "is no log: not one line is of a known form")]
     return []
 

@@ -432,3 +432,4 @@ def test_evidence_beside_a_log_is_not_empty(capsys):
 
     assert check(capsys, "healthy-controller.log", "exports")[0] == 0
     assert check(capsys, "exports")[0] == 3
+    assert check(capsys, "exports", "--allow-empty")[0] == 0

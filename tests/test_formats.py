@@ -439,6 +439,8 @@ def test_what_check_found_and_what_was_ignored_shows_in_each_format(full):
     for name, output in shown.items():
         assert missed in output, name
         assert said in output.replace("%3A", ":").replace("`", ""), name
+    for name in ("markdown", "html"):
+        assert (shown[name].count("new, by the baseline"), shown[name].count("known, by the baseline")) == (1, 1), name
     for name in ("text", "markdown", "html", "github", "junit"):
         assert "1 ignored, 1 not shown" in shown[name].replace("\n", " "), name
     assert [row["baseline"] for row in csv.DictReader(io.StringIO(render(full, "csv")))] == ["new", "known"]

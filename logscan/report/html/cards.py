@@ -129,6 +129,8 @@ def _tags(one: Diagnosis, level: str) -> Iterator[Html]:
     yield el(f"span.mark.{level}", level)
     yield el("code.tag", one.category)
     yield el("span.tag", f"{one.confidence} confidence")
+    if one.baseline is not None:
+        yield el("span.tag", f"{one.baseline}, by the baseline")
     if one.recovered:
         yield el("span.tag.good", "recovered")
     elif one.ongoing:
