@@ -12,15 +12,20 @@ MOST = 1 << 20  # bytes that a bomb may make here
 
 
 class Pipe:
-    """A standard input that delivers pieces of one size."""
+    """A standard input that delivers pieces of one size.
+
+    The first piece is what tells text from other things, and that may differ with less of it.
+    """
 
     def __init__(self, data: bytes, size: int) -> None:
         self._data = data
         self._size = size
+        self._first = 8192
 
     def read1(self, size: int) -> bytes:
         """The next piece."""
-        piece = self._data[: min(size, self._size)]
+        piece = self._data[: min(size, max(self._first, self._size))]
+        self._first = 0
         self._data = self._data[len(piece) :]
         return piece
 

@@ -10,6 +10,7 @@ from logscan import csi, sources
 from logscan.model import Origin, Record
 
 MAX_NODES = 1_000  # of one input
+MAX_INPUTS = 10_000  # that a report tells of one by one
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class Account:
     driver: bool = False  # the driver tells of its calls
     requests: bool = False  # of how they began
     orphans: int = 0  # failed calls without a request
+    folded: int = 0  # inputs that this tells of together, 0: of one
+    damaged: int = 0  # of them, with warnings
 
     def hear(self, origin: Origin) -> None:
         """Take note of who speaks."""
@@ -60,6 +63,23 @@ class Account:
             return self.banner, "banner"
         span = csi.version_span(self.fingerprint.versions())
         return (span, "fingerprint") if span else (None, None)
+
+    def take_in(self, other: Account) -> None:
+        """Tell of another input, too."""
+        self.folded += 1
+        self.lines, self.bytes = self.lines + other.lines, self.bytes + other.bytes
+        self.records, self.unparsed = self.records + other.records, self.unparsed + other.unparsed
+        self.dated(other.first_time, other.time_source)
+        self.dated(other.last_time, other.time_source)
+        self.components.update(other.components)
+        self.framing = tuple(dict.fromkeys((*self.framing, *other.framing)))
+        self.nodes.update(list(other.nodes)[: MAX_NODES - len(self.nodes)])
+        self.pods.update(dict.fromkeys(list(other.pods)[: MAX_NODES - len(self.pods)]))
+        self.driver, self.requests = self.driver or other.driver, self.requests or other.requests
+        self.orphans += other.orphans
+        self.damaged += bool(other.warnings)
+        self.name = f"({self.folded:,} more inputs)"
+        self.warnings = (f"{self.damaged:,} of them have warnings",) if self.damaged else ()
 
     def hints(self) -> tuple[str, ...]:
         """What the input lacks, of model.HINTS."""

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING
 
 from logscan import __version__, advise, bundles, csi, frames, history, passing, sources, timeline, unknown
-from logscan.account import DRIVER_FILES, FILES, Account, component_of, warnings_of
+from logscan.account import DRIVER_FILES, FILES, MAX_INPUTS, Account, component_of, warnings_of
 from logscan.activity import Histogram
 from logscan.calls import Tracker
 from logscan.diagnose import Verdicts, diagnose
@@ -87,6 +87,7 @@ class Scanner:
         self._timeline = timeline.Recorder() if self.options.trace else None
         self._activity = Histogram()
         self._inputs: list[Account] = []
+        self._rest: Account | None = None  # of inputs that are too many to be told of one by one
         self._errors: list[SourceError] = []
         self.skipped: sources.Skipped = Counter()  # what open_sources passed over; to be handed to it
         self.verdicts: Verdicts | None = None
@@ -168,6 +169,20 @@ class Scanner:
             reading.close()
         state = next(one for one in reversed(self._inputs) if one.name == reading.name)
         self._sum_up(state, reading.tally, reading.deframer)
+        self._fold(state)
+
+    def _fold(self, state: Account) -> None:
+        """Tell of an input together with others, where there are too many to tell of each."""
+        if len(self._inputs) <= MAX_INPUTS:
+            return
+        at = next(at for at in range(len(self._inputs) - 1, -1, -1) if self._inputs[at] is state)
+        del self._inputs[at]
+        if self._rest is None:
+            self._rest = Account("")
+        self._rest.take_in(state)
+        counted = self._tracker.by_input
+        for kind in ("total", "failed", "hung"):
+            counted["", kind] += counted.pop((state.name, kind), 0)
 
     def _sum_up(self, state: Account, tally: sources.Tally, deframer: frames.Deframer) -> None:
         state.lines, state.bytes = tally.lines, tally.bytes
@@ -237,6 +252,7 @@ class Scanner:
         state = Account(name)
         self._inputs.append(state)
         self._weigh_in(state, kind, data)
+        self._fold(state)
 
     def _weigh_in(self, state: Account, kind: str, data: bytes) -> None:
         from logscan.evidence.weigh import Scales
@@ -352,7 +368,7 @@ class Scanner:
             for incident in self._collector.incidents.values():
                 if not incident.node and (incident.role == "node" or "node" in incident.origin.pod):
                     incident.node = self._hosts.of(incident.origin)
-        inputs = tuple(self._summary(state) for state in self._inputs)
+        inputs = tuple(self._summary(state) for state in (*self._inputs, *filter(None, (self._rest,))))
         end = max((one.last_time for one in inputs if one.last_time is not None), default=None)
         events = any("events" in one.components for one in inputs)
         verdicts = diagnose(
@@ -432,7 +448,7 @@ class Scanner:
     def _summary(self, state: Account) -> InputSummary:
         version, how = state.version()
         component, tracker = state.components.most_common(), self._tracker
-        role, counted = tracker.role(state.name), tracker.by_input
+        role, counted, name = tracker.role(state.name), tracker.by_input, "" if state.folded else state.name
         nodes = state.nodes | tracker.streams.nodes(state.name)
         if not nodes and self._hosts is not None and (node := self._hosts.of_input(state.name)):
             nodes.add(node)
@@ -441,7 +457,7 @@ class Scanner:
             state.bytes, state.lines, state.records, state.unparsed, state.first_time, state.last_time,
             state.time_source, state.warnings,
             components=tuple(name for name, _ in component), nodes=tuple(sorted(nodes)),
-            calls=(counted[state.name, "total"], counted[state.name, "failed"], counted[state.name, "hung"]),
+            calls=(counted[name, "total"], counted[name, "failed"], counted[name, "hung"]),
             hints=state.hints(), pods=tuple(state.pods),
         )  # fmt: skip
 

@@ -138,8 +138,7 @@ class Streams:
     def _remember(self, input_name: str, stream: Stream) -> None:
         if stream.role:
             self._roles.setdefault(input_name, set()).add(stream.role)
-        nodes = self._nodes.setdefault(input_name, set())
-        if stream.node and len(nodes) < MAX_NODES:
+        if stream.node and len(nodes := self._nodes.setdefault(input_name, set())) < MAX_NODES:
             nodes.add(stream.node)
         if node := self._node_of(stream):
             for server in stream.servers:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from benchmarks import bounds
 from logscan import frames, incidents, klog, match, rules, scan, sources, streams, unpack, volumes
 from logscan.calls import Tracker
-from logscan.model import Line, Origin, Record
+from logscan.model import Line, Origin, Record, Report
 from logscan.sources import Source
 from tests.reading import piped, problems
 
@@ -191,6 +191,36 @@ def test_names_of_volumes_and_captures_have_a_bound():
     captured = [value for finding in engine.match(record) for value in finding.captures.values()]
     assert captured
     assert max(map(len, captured)) == match.MAX_CAPTURE
+
+
+@pytest.mark.parametrize("most", [1, 3, 12, 13])
+def test_inputs_that_are_too_many_are_told_of_together_and_sums_stay(monkeypatch, most):
+    def read() -> Report:
+        scanner = scan.Scanner(rules.load(()))
+        for n in range(12):
+            pod = f"[pod/nfs-{n}/nfs] " if n % 2 else ""
+            texts = [f"{pod}{HEADER}{line}" for line in request(n).splitlines()] + [
+                f"{pod}{HEADER}{DENIED.format(volume(n))}"
+            ]
+            data = "".join(f"{text}\n" for text in texts).encode() + (b"\0" if n % 3 else b"")
+            scanner.read(Source(f"{n}.log", None, iter([data])))
+        return scanner.report()
+
+    whole = read()
+    monkeypatch.setattr(scan, "MAX_INPUTS", most)
+    short = read()
+
+    assert len(short.inputs) == min(12, most + 1)
+    for key in ("bytes", "lines", "records", "unparsed_lines"):
+        assert sum(getattr(one, key) for one in short.inputs) == sum(getattr(one, key) for one in whole.inputs)
+    assert [sum(column) for column in zip(*(one.calls for one in short.inputs), strict=True)] == [12, 12, 0]
+    assert short.diagnoses == whole.diagnoses
+    assert (short.counts, short.calls) == (whole.counts, whole.calls)
+    if most < 12:
+        rest = short.inputs[-1]
+        assert rest.name == f"({12 - most} more inputs)"
+        assert len(rest.pods) == len([n for n in range(most, 12) if n % 2])
+        assert rest.warnings == (f"{len([n for n in range(most, 12) if n % 3])} of them have warnings",)
 
 
 # ---------------------------------------------------------------- archives
