@@ -19,12 +19,16 @@ from logscan import scan
 from logscan.columns.rows import Rows
 from logscan.columns.schemas import manual, schema
 from logscan.errors import SourceError
+from logscan.model import Report
 from logscan.sources import Source, open_sources
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Tabler", "manual", "open_batches", "read", "schema", "to_pandas"]
+__all__ = ["Tabler", "manual", "of_report", "open_batches", "read", "schema", "to_pandas"]
+
+# Tables that do not tell of every call: those that went well need not be read.
+_NARROWED = frozenset({"records", "diagnoses"})
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -33,7 +37,7 @@ class Tabler:
     """Reads inputs into batches of one table.
 
     Args:
-        what: "records", "calls" or "findings".
+        what: a key of schemas.TABLES.
         rules: what findings are made with.
         options: see scan.Options.
 
@@ -42,9 +46,10 @@ class Tabler:
     """
 
     def __init__(self, what: str, rules: rulebook.RuleSet, options: scan.Options) -> None:
+        self._what = what
         self._rows = Rows(what, rules.by_id)
         self.schema = self._rows.schema
-        self.scanner = scan.Scanner(rules, options if what == "records" else replace(options, narrow=False))
+        self.scanner = scan.Scanner(rules, options if what in _NARROWED else replace(options, narrow=False))
         self.scanner.listener = self._rows
 
     def batches(self, sources: Iterable[Source | SourceError]) -> Iterator[pa.RecordBatch]:
@@ -53,6 +58,8 @@ class Tabler:
             for _ in self.scanner.steps(source):
                 yield from self._rows.take()
         self.scanner.close()
+        if self._what == "diagnoses":
+            self._rows.add_report(self.scanner.report())
         yield from self._rows.take(rest=True)
 
 
@@ -73,7 +80,7 @@ def open_batches(
 
     Args:
         paths: files, directories, patterns, archives, or "-" for standard input.
-        what: "records", "calls" or "findings".
+        what: "records", "calls", "findings" or "diagnoses".
         rules: directories with more rules.
         year: of klog's stamps, which have none; default: what the log, its name or its age tell.
         zone: minutes east of UTC of whoever wrote them.
@@ -103,6 +110,13 @@ def read(paths: Paths, what: str = "records", **options: Any) -> pa.Table:
     """Read logs as one table whose schema is ``schema(what)``; arguments and errors are those of ``open_batches``."""
     with open_batches(paths, what, **options) as batches:
         return batches.read_all().unify_dictionaries()
+
+
+def of_report(report: Report) -> pa.Table:
+    """The diagnoses of a report as a table whose schema is ``schema("diagnoses")``."""
+    rows = Rows("diagnoses", {})
+    rows.add_report(report)
+    return pa.Table.from_batches(rows.take(rest=True), rows.schema).unify_dictionaries()
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:

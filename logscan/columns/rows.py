@@ -27,7 +27,7 @@ from logscan.columns.subject import (
     of_record,
     of_volume,
 )
-from logscan.model import Call, Finding, Origin, Record, Rule
+from logscan.model import Call, Finding, Origin, Record, Report, Rule, VolumeRef
 from logscan.quiet import Certificate, Run
 
 MAX_ROWS = 16_384  # of a batch
@@ -62,7 +62,7 @@ class Rows:
 
     def record(self, record: Record, number: int, findings: Sequence[Finding], call: Call | None) -> None:
         """Take a record."""
-        if self._what == "calls" or (self._what == "findings" and not findings):
+        if self._what not in {"records", "findings"} or (self._what == "findings" and not findings):
             return
         # An error that may be any of several calls' end is nobody's yet.
         if call is not None and call.request is None and call.candidates > 1:
@@ -77,7 +77,7 @@ class Rows:
 
     def takes(self, certificates: Iterable[Certificate], origin: Origin) -> bool:
         """Whether runs of these calls can be told from their certificates."""
-        return self._what == "records" and not any(
+        return self._what == "diagnoses" or not any(
             told.read or (origin.component or FILES.get(told.file)) in NEIGHBOURS
             for certificate in certificates
             for told in certificate.told
@@ -87,6 +87,8 @@ class Rows:
         self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin, call: int
     ) -> None:
         """Take calls that went well."""
+        if self._what != "records":
+            return
         if (waiting := len(self._rows) - self._before) > 0:
             self._order.append(waiting)
             self._before = len(self._rows)
@@ -122,6 +124,11 @@ class Rows:
             columns = [array(list(map(itemgetter(n), rows)), self.schema.field(n).type) for n in range(self._width)]
             self._ready.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
+    def add_report(self, report: Report) -> None:
+        """Take the diagnoses of a report."""
+        for row in of_report(report):
+            self._add(row, len(row[5]))
+
     def take(self, *, rest: bool = False) -> list[pa.RecordBatch]:
         """The batches that are full; *rest*: also what there is beside them."""
         if rest:
@@ -149,6 +156,19 @@ class Rows:
             *self._about(record, call), code_in(message),
             *self._chooser.of([finding.rule.id for finding in findings] if findings else ()),
         )  # fmt: skip
+
+
+def of_report(report: Report) -> list[tuple[Any, ...]]:
+    """Rows of the table of diagnoses."""
+    return [
+        (
+            number, one.id, one.category, SEVERITIES[one.severity], one.confidence, one.cause or one.title, one.remedy.summary or None,
+            volume.name or None, volume.pvc or None, volume.namespace or None, volume.server or None, volume.share or None,
+            one.failures, one.attempts, one.first_time, one.last_time, one.recovered, one.ongoing,
+        )
+        for number, one in enumerate(report.diagnoses)
+        for volume in one.volumes or (VolumeRef(""),)
+    ]  # fmt: skip
 
 
 def _finding(

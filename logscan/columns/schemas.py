@@ -119,7 +119,26 @@ FINDINGS = (
     Column("captures", "text", "what the rule's pattern captured, as a JSON object", "it captured nothing"),
 )  # fmt: skip
 
-TABLES: dict[str, tuple[Column, ...]] = {"records": RECORDS, "calls": CALLS, "findings": FINDINGS}
+DIAGNOSES = (
+    Column("diagnosis", "integer", "number of the diagnosis in the report, the worst first", unit="from 0"),
+    Column("id", "name", "id of the rule that it was made of"),
+    Column("category", "name", "category of the cause"),
+    Column("severity", "name", "info, warning, error, fatal"),
+    Column("confidence", "name", "high, medium or low"),
+    Column("cause", "text", "the cause in a sentence"),
+    Column("fix", "text", "the remedy in a sentence", "there is none"),
+    *_SUBJECT,
+    Column("failures", "integer", "failed calls, of all volumes"),
+    Column("attempts", "integer", "attempts of the volume that tried most often"),
+    Column("first_time", "time", "when it was first seen", "no record of it has a time", "µs, UTC"),
+    Column("last_time", "time", "when it was last seen", "no record of it has a time", "µs, UTC"),
+    Column("recovered", "flag", "a later call ended well"),
+    Column("ongoing", "flag", "it still fails at the end of the log"),
+)  # fmt: skip
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "records": RECORDS, "calls": CALLS, "findings": FINDINGS, "diagnoses": DIAGNOSES,
+}  # fmt: skip
 
 _ABOUT = {
     "records": "A row for every record of the inputs: a header line and the lines that continue it.",
@@ -128,6 +147,7 @@ _ABOUT = {
         " the end of the call, also of the volume. Calls without a body (`Probe` and the like) have no row."
     ),
     "findings": "A row for every rule whose signature a record bears, before a diagnosis folds, weighs and dismisses them.",
+    "diagnoses": "A row for every diagnosis of the report and each of its volumes; one row for a diagnosis without volumes.",
 }
 
 

@@ -25,8 +25,8 @@ FORMATS = ("parquet", "arrow", "csv")
 @click.command()
 @click.argument("files", nargs=-1)
 @click.option(
-    "--what", type=click.Choice(["records", "calls", "findings"]), default="records", show_default=True,
-    help="A row for each record of the log, each gRPC call, or each finding of a rule.",
+    "--what", type=click.Choice(["records", "calls", "findings", "diagnoses"]), default="records", show_default=True,
+    help="A row for each record of the log, gRPC call, finding of a rule, or diagnosis and volume.",
 )  # fmt: skip
 @click.option(
     "--output", "-o", "out", metavar="FILE", help="Write to FILE, or below the directory FILE with --partition-by."
