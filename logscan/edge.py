@@ -71,7 +71,7 @@ width_option = click.option(
     "--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="Width of the text; default: the terminal's."
 )
 # The keys of report.WRITERS, known without importing it.
-FORMATS = ("text", "json", "ndjson", "markdown", "html", "csv", "sarif", "junit", "github", "gitlab")
+FORMATS = ("text", "json", "ndjson", "markdown", "html", "csv", "sarif", "junit", "github", "gitlab", "issue")
 format_option = click.option(
     "--format", "-f", "format_", type=click.Choice(FORMATS),
     help="Default: what FILE's ending says, else text.",

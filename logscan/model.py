@@ -503,6 +503,7 @@ class Report:
     rules: tuple[str, ...] = ()  # ids of those that the input was held against, by id
     check: Check | None = None  # None: nothing was asked to be checked
     activity: Activity | None = None  # None: nothing had a time
+    redacted: bool = False  # names, addresses and secrets are stand-ins
     timeline: tuple[VolumeCalls, ...] = ()  # of volumes that diagnoses name, worst first; see history.py
 
 

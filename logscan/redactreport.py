@@ -131,6 +131,7 @@ class ReportRedactor:
             truncated=report.truncated and {self.text(what): count for what, count in report.truncated.items()},
             errors=tuple(self.text(error) for error in report.errors),
             check=report.check and self._check(report.check),
+            redacted=True,
             timeline=tuple(self._life(one) for one in report.timeline),
         )
 

@@ -145,6 +145,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.junit": {"model", "report.safe", "report.words"},
     "report.github": {"model", "report.safe", "report.words"},
     "report.gitlab": {"model", "report.identity", "report.json_v1", "report.safe", "report.words"},
+    "report.issue": {"model", "pseudonyms", "redact", "redactreport", "report.json_v1", "report.mdtext", "report.words"},
     "report.markdown": {"model", "report.mdtext", "report.words"},
     "report.html.dom": {"report.safe"},
     "report.html.cards": {"model", "report.html.dom", "report.words"},
@@ -172,7 +173,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redactmap": {"errors", "pseudonyms"},
     "redactstream": {"errors", "redact", "sources"},
     "redactreport": {"errors", "history", "ledger", "model", "quiet", "redact", "shapes", "timeline", "unknown"},
-    "commands.redacting": {"commands.redact", "errors", "ledger", "model", "pseudonyms", "redact", "redactmap", "redactreport", "rules", "scan"},
+    "commands.redacting": {"commands.redact", "errors", "ledger", "model", "pseudonyms", "redact", "redactmap", "redactreport", "rules", "scan", "terminal"},
     "commands.redact": {"commands.inputs", "edge", "errors", "pseudonyms", "redact", "redactmap", "redactstream", "rules", "sources", "terminal"},
     # the edge
     "edge": {"model", "report.safe"},

@@ -102,12 +102,15 @@ NAMES: dict[str, Callable[[str], list[str]]] = {
     "sarif": of_sarif,
     "junit": of_junit,
     "github": lambda output: re.findall(r"title=(\S+) \(", output),
+    "issue": lambda output: re.findall(
+        r"(?:\(|\| )`([a-z-]+)`(?:, confidence| \| (?:the|how|nobody|whoever) )", output
+    ),
     "gitlab": lambda output: [one["description"].partition(":")[0] for one in json.loads(output)],
 }
 
 
 def test_every_format_is_held_to_it():
-    assert set(NAMES) | {"issue"} >= set(WRITERS)
+    assert set(NAMES) == set(CHECKS) == set(WRITERS)
 
 
 @pytest.mark.parametrize("format_", NAMES)
@@ -206,12 +209,17 @@ class Tags(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.targets: list[str] = []
+        self.comments: list[str] = []
+        self.allowed = set(OURS)
+
+    def handle_comment(self, data: str) -> None:
+        self.comments.append(data)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.targets += [value or "" for key, value in attrs if key in {"href", "src"}]
         assert {key for key, _ in attrs} <= {"href", "class", "style"}, attrs
-        assert tag in OURS, tag
+        assert tag in self.allowed, tag
 
 
 OURS = {
@@ -225,6 +233,15 @@ def check_markdown(output: str) -> None:
     tags.feed(MARKDOWN.render(output))
     assert all(target.startswith("https://") for target in tags.targets)
     assert tags.tags.count("details") == output.count("\n<details>\n")
+
+
+def check_issue(output: str) -> None:
+    tags = Tags()
+    tags.allowed |= {"blockquote", "hr", "sub"}
+    tags.feed(MARKDOWN.render(output))
+    assert all(target.startswith("https://") for target in tags.targets)
+    assert tags.comments == re.findall(r"(?m)^(?:- )?<!--(.*)-->$", output)
+    assert len(output) < 65_536
 
 
 def check_text(output: str) -> None:
@@ -278,6 +295,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
     "junit": check_junit,
     "github": check_github,
     "gitlab": check_gitlab,
+    "issue": check_issue,
 }
 
 

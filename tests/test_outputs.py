@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -51,7 +52,12 @@ def test_all_formats_in_one_run(capsys):
         whole = Path(f"out.{name}").read_bytes()
         assert whole
         assert cli.run(["convert", "report.json", "-o", f"{name}=again"]) == 0
-        assert Path("again").read_bytes() == whole, name
+        again = Path("again").read_bytes()
+        if name == "issue":  # the stand-ins of each run are its own
+            whole, again = (
+                re.sub(rb"\b24[0-9][0-9.]+|-[0-9a-z]{8}\b|[0-9a-f-]{36}", b"", one) for one in (whole, again)
+            )
+        assert again == whole, name
     assert not list(Path().glob(".logscan*"))
 
 

@@ -65,7 +65,7 @@ def hidden(report: Report, one: Redactor) -> Report:
 
 def gist(report: Report) -> dict[str, Any]:
     """All that a report says, save for how large its inputs are; what is sorted by names is sorted anew."""
-    whole = dataclasses.asdict(report)
+    whole = dataclasses.asdict(dataclasses.replace(report, redacted=True))
     for one in whole["inputs"]:
         one["bytes"], one["nodes"] = 0, sorted(one["nodes"])
     for found in whole["diagnoses"]:

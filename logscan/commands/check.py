@@ -161,7 +161,14 @@ def check(
     entries = () if no_ignore else _ignores(ignore_file)
     before = _baseline(baseline, write_baseline) if baseline is not None else None
 
-    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    veil = Veil(
+        ruleset,
+        redact=redact,
+        redact_paths=redact_paths,
+        redact_names=redact_names,
+        redact_map=redact_map,
+        targets=targets,
+    )
     if veil.passing and (baseline is not None or write_baseline is not None):
         raise click.UsageError("A baseline needs stand-ins that stay the same: --redact-map, or $LOGSCAN_REDACT_SALT.")
     scanner = prepare(ruleset, **about)
@@ -179,7 +186,7 @@ def check(
             tell(f"{gone:,} of the baseline did not appear")
     hidden = [str(one["id"]) for one in report.suppressed]
     report = gate.judge(report, demands, hidden)
-    unwritten += terminal.write_all(scan.only(report, Severity[severity.upper()]), targets, width=width, color=color)
+    unwritten += veil.write_all(scan.only(report, Severity[severity.upper()]), targets, width=width, color=color)
     for fault in unwritten:
         complain(str(fault))
     assert report.check is not None

@@ -112,7 +112,14 @@ def diagnose(
     from logscan.model import Severity
 
     ruleset = rules.load(rule_dirs)
-    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    veil = Veil(
+        ruleset,
+        redact=redact,
+        redact_paths=redact_paths,
+        redact_names=redact_names,
+        redact_map=redact_map,
+        targets=targets,
+    )
     scanner = prepare(ruleset, newest=scan.NEWEST if follow else None, **about)
     veil.over(scanner)
     lowest, figures = Severity[severity.upper()], Figures(metrics)
@@ -127,7 +134,7 @@ def diagnose(
         complain(veil.error(error))
     shown = veil.report(report)
     unwritten = figures.save(shown) + veil.close()
-    unwritten += terminal.write_all(scan.only(shown, lowest), targets, width=width, color=color)
+    unwritten += veil.write_all(scan.only(shown, lowest), targets, width=width, color=color)
     for fault in unwritten:
         complain(str(fault))
     ctx.exit(USAGE if unwritten else status_of(report, fail_on))

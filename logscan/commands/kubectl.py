@@ -138,7 +138,14 @@ def kubectl(
             raise click.UsageError(f"--save {save}: the bundle is a packed tar; call it *.tgz.")
         terminal.refuse(save, ())
     ruleset = rules.load(rule_dirs)
-    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    veil = Veil(
+        ruleset,
+        redact=redact,
+        redact_paths=redact_paths,
+        redact_names=redact_names,
+        redact_map=redact_map,
+        targets=targets,
+    )
     scanner = scan.Scanner(ruleset)
     veil.over(scanner)
     wish = Wish(target, namespace, selector, since, all_nodes)
@@ -165,7 +172,7 @@ def kubectl(
         complain(veil.error(unread))
     unwritten += veil.close()
     lowest = Severity[severity.upper()]
-    unwritten += terminal.write_all(scan.only(report, lowest), targets, width=width, color=color)
+    unwritten += veil.write_all(scan.only(report, lowest), targets, width=width, color=color)
     for fault in unwritten:
         complain(str(fault))
     if kept is not None:

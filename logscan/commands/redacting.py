@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from logscan.redactreport import ReportRedactor
     from logscan.rules import RuleSet
     from logscan.scan import Scanner
+    from logscan.terminal import Target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,11 +54,14 @@ class Veil:
         redact_paths: bool = False,
         redact_names: tuple[str, ...] = (),
         redact_map: str | None = None,
+        targets: Sequence[Target] = (),
     ) -> None:
         self._map = redact_map
         self._pseudonyms: Pseudonyms | None = None
         self._redactor: ReportRedactor | None = None
-        if not (redact or redact_paths or redact_names or redact_map is not None):
+        self._always: ReportRedactor | None = None  # for issues, which are redacted whether that is asked for or not
+        wanted = redact or redact_paths or redact_names or redact_map is not None
+        if not wanted and all(one.format != "issue" for one in targets):
             return
         from logscan.commands.redact import pseudonyms_of
         from logscan.redact import Redactor, examples_of, words_of
@@ -65,7 +69,8 @@ class Veil:
 
         self._pseudonyms = pseudonyms_of(redact_map, None)
         self._names = Redactor(self._pseudonyms, words_of(ruleset.rules), paths=redact_paths, names=redact_names)
-        self._redactor = ReportRedactor(self._names, examples_of(ruleset.rules))
+        self._always = ReportRedactor(self._names, examples_of(ruleset.rules))
+        self._redactor = self._always if wanted else None
 
     @property
     def passing(self) -> bool:
@@ -76,7 +81,7 @@ class Veil:
 
     def over(self, scanner: Scanner) -> None:
         """Learn the names in what a scanner will read."""
-        if self._redactor is not None:
+        if self._always is not None:
             from logscan.redactreport import Ears
 
             scanner.listener = Ears(self._names)
@@ -84,6 +89,25 @@ class Veil:
     def report(self, report: Report) -> Report:
         """A report as it may be written."""
         return report if self._redactor is None else self._redactor.report(report)
+
+    def write_all(
+        self, report: Report, targets: Sequence[Target], *, width: int | None, color: str
+    ) -> list[LogscanError]:
+        """Write a report to each place, as ``terminal.write_all`` does; issues are redacted in any case.
+
+        Args:
+            report: what ``report`` gave.
+        """
+        from logscan import terminal
+
+        faults: list[LogscanError] = []
+        # Standard output comes last: if its reader has gone, the files are complete.
+        for target in sorted(targets, key=lambda one: one.path == "-"):
+            shown = report
+            if target.format == "issue" and self._always is not None and not report.redacted:
+                shown = self._always.report(report)
+            faults += terminal.write_all(shown, [target], width=width, color=color)
+        return faults
 
     def trace(self, trace: Trace) -> Trace:
         """A trace as it may be written."""

@@ -50,6 +50,7 @@ WRITERS: Mapping[str, Writer] = {
     "junit": _plain("junit"),
     "github": _plain("github"),
     "gitlab": _plain("gitlab"),
+    "issue": _plain("issue"),
 }
 
 # What a file's name says of its format; endings that several formats have are not here.

@@ -191,6 +191,7 @@ def _report(top: _Node) -> Report:
         rules=top["rules"].all(_Node.text),
         check=top.later("check", _check),
         activity=top.later("activity", _activity),
+        redacted=top.later("redacted", _Node.flag) or False,
         timeline=top.later("timeline", lambda one: one.all(_calls)) or (),
     )
 

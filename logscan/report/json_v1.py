@@ -87,6 +87,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "rules": list(report.rules),
             "check": None if report.check is None else _check(report.check),
             "activity": None if report.activity is None else _activity(report.activity),
+            "redacted": report.redacted,
             "timeline": [_calls(one) for one in report.timeline],
         }
     )
