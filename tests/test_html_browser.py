@@ -202,7 +202,7 @@ def test_filters_choose_findings_and_volumes(browser, full):
     browser.click("input[value=error]")
     assert findings() == ["client-not-allowed", "unrecognised"]
     assert lanes() == ["prod/data-1"]
-    assert browser.one("#f-count").text == "2 of 3"
+    assert browser.one("#f-count").text == "2 of 3 findings"
     browser.click("input[value=error]")
     browser.one("#f-component").send_keys("node")
     assert findings() == ["client-not-allowed", "unrecognised"]
@@ -293,6 +293,22 @@ def test_the_chart_tells_zooms_and_is_reached_by_keyboard(browser, sample):
     assert browser.one(".tick").is_displayed()
     browser.click("button[aria-label='Zoom out']")
     assert view(browser)[1] - view(browser)[0] > chosen[1] - chosen[0]
+    assert browser.complaints() == []
+
+
+def test_of_many_volumes_a_few_are_shown_until_more_are_asked_for(browser, full):
+    calls = full.timeline[0].calls
+    refs = [replace(full.diagnoses[0].volumes[0], name=f"pvc-{n}", pvc=f"data-{n:02}") for n in range(40)]
+    one = replace(full.diagnoses[0], volumes=tuple(refs))
+    lives = tuple(replace(full.timeline[0], name=ref.name, calls=calls) for ref in refs)
+    browser.open(replace(full, diagnoses=(one,), unrecognised=(), timeline=lives))
+    assert browser.count(".lane.volume") == 12
+    browser.click(".rest")
+    assert browser.count(".lane.volume") == 40
+    assert browser.driver.switch_to.active_element.get_attribute("aria-label").startswith("default/data-12, ")
+    browser.one("#f-text").send_keys("data-3")
+    assert [label.text for label in browser.seen(".lane.volume .label")] == [f"default/data-3{n}" for n in range(10)]
+    assert browser.count("article") == 1
     assert browser.complaints() == []
 
 

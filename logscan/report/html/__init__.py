@@ -88,8 +88,8 @@ def _menu(report: Report) -> Html:
 
 
 def _filters(report: Report) -> Html:
-    """The controls that a script gives life to; of one finding there is nothing to choose."""
-    if len(report.diagnoses) + len(report.unrecognised) < 2:
+    """The controls that a script gives life to; of one finding of one volume there is nothing to choose."""
+    if max(len(report.diagnoses) + len(report.unrecognised), len(report.timeline)) < 2:
         return Html("")
     levels = {one.severity for one in report.diagnoses} | {one.severity for one in report.unrecognised}
     severities = [cards.SEVERITIES[level] for level in sorted(levels, reverse=True)]

@@ -83,7 +83,7 @@
   };
   button("−", "Zoom out", () => scale(2));
   button("+", "Zoom in", () => scale(0.5));
-  const reset = button("All", "Show the whole time", () => look(first, last));
+  const reset = button("All", "All: the whole time", () => look(first, last));
   tools.append(legend, zoom);
 
   const plot = make("div", "plot");

@@ -94,7 +94,7 @@
       more.hidden = paged <= limit;
       more.textContent = `Show ${Math.min(PAGE, paged - limit)} more of ${paged.toLocaleString("en")}`;
     }
-    if (form) by("f-count").textContent = `${number.toLocaleString("en")} of ${findings.length.toLocaleString("en")}`;
+    if (form) by("f-count").textContent = `${number.toLocaleString("en")} of ${findings.length.toLocaleString("en")} finding${findings.length === 1 ? "" : "s"}`;
     document.dispatchEvent(new CustomEvent("filtered", { detail: { levels, fits, text } }));
   };
 
