@@ -150,6 +150,18 @@ def test_ctrl_c_is_130_and_the_report_tells_of_what_was_read(command):
     assert report["check"] is None or not report["check"]["passed"]
 
 
+def test_ctrl_c_compares_nothing():
+    process = start("diff", FAILING, "-", "--fail-on", "new", stdin=subprocess.PIPE, start_new_session=True)
+    assert process.stdin is not None
+    process.stdin.write(Path(HEALTHY).read_bytes()[:4000])
+    process.stdin.flush()
+    _wait_until_taken(process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+
+    assert (process.returncode, out, err.strip()) == (INTERRUPTED, b"", b"logscan: error: interrupted")
+
+
 def _wait_until_taken(process: subprocess.Popen[bytes]) -> None:
     """Until the process has read all of its standard input and sleeps in the next read."""
     import array
