@@ -264,7 +264,7 @@ def test_a_pattern_tells_of_a_request_what_json_tells(body, other):
     read = requests.Requests()
     for value in (body, {**body, "name": other}, {**body, "name": ""}, body):
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
-        assert read.subject(text.encode()) == subject.of_request(value)
+        assert read.subject(text) == subject.of_request(value)
 
 
 # ---------------------------------------------------------------- in a notebook

@@ -159,8 +159,9 @@ def _subjects(
         told = sorts[first][1].told
         asks[first] = next(at for at, one in enumerate(told) if one.message.startswith(REQUEST) and one.bound)
     at = np.array(first_line) + np.array([asks[first] for first in begin])
-    read, skip = requests.subject, len(REQUEST)
-    return [read(text[start + skip : end]) for start, end in zip(message[at].tolist(), ends[at].tolist(), strict=True)]
+    read, whole = requests.subject, text.decode("ascii")
+    borders = zip((message[at] + len(REQUEST)).tolist(), ends[at].tolist(), strict=True)
+    return [read(whole[start:end]) for start, end in borders]
 
 
 def views(out: npt.NDArray[np.int32], data: Any, starts: Ints, sizes: Ints, buffer: int) -> None:
