@@ -16,7 +16,7 @@ BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, YELLOW = (
     "#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#f0e442",
 )  # fmt: skip
 INK, SOFT, FAINT = "#171c24", "#5c6675", "#dde1e7"
-CYCLE = (VERMILION, BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, SOFT)
+CYCLE = (VERMILION, BLUE, ORANGE, GREEN, PURPLE, SKY, SOFT, YELLOW)
 
 
 def use() -> None:
@@ -63,6 +63,11 @@ def span(seconds: float) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 2880 else f"{minutes / 1440:.0f} days"
+
+
+def note(ax: Axes, text: str, place: tuple[object, object], shift: tuple[float, float] = (0, 0), **how: object) -> None:
+    """Write small beside a place of the data, *shift* points to the right and up."""
+    ax.annotate(text, place, xytext=shift, textcoords="offset points", **{"fontsize": 9, **how})
 
 
 def timeline(ax: Axes, calls: pd.DataFrame, lanes: pd.Series, *, until: pd.Timestamp | None = None) -> None:
