@@ -19,9 +19,10 @@ import click
 from logscan import __version__
 from logscan.edge import INTERNAL, INTERRUPTED, USAGE, complain, err
 from logscan.errors import FaultsError, LogscanError, RulesError
+from logscan.undo import undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -57,39 +58,32 @@ def main() -> NoReturn:
     # the error, which would say here that something was found.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.exit(_unless_told_to_end(lambda: run(sys.argv[1:])))
+    _hold_standard_streams()
+    _end_tidily()
+    sys.exit(run(sys.argv[1:]))
 
 
 def kubectl_plugin() -> NoReturn:
     """Run ``kubectl nfs-logscan``; the entry point of the plug-in."""
     from logscan.commands.kubectl import kubectl
 
-    sys.exit(_unless_told_to_end(lambda: run(sys.argv[1:], kubectl, "kubectl nfs-logscan")))
+    _hold_standard_streams()
+    _end_tidily()
+    sys.exit(run(sys.argv[1:], kubectl, "kubectl nfs-logscan"))
 
 
-class _ToldToEnd(BaseException):
-    """SIGTERM or SIGHUP came: nothing is to be finished, but what is half-written is to be removed."""
+def _end_tidily() -> None:
+    """Let SIGTERM and SIGHUP end the process as ever, but leave nothing half-written."""
 
-
-def _unless_told_to_end(work: Callable[[], int]) -> int:
-    """Do the work of a process; SIGTERM and SIGHUP end it as ever, only tidily."""
-
-    def end(signum: int, _: object) -> NoReturn:
-        signal.signal(signum, signal.SIG_IGN)  # a second one must not break the tidying off
-        raise _ToldToEnd(signum)
+    def end(signum: int, _: object) -> None:
+        undo()
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
 
     for name in ("SIGTERM", "SIGHUP"):
         signum = getattr(signal, name, None)
         if signum is not None and signal.getsignal(signum) is signal.SIG_DFL:  # nohup has it ignored
             signal.signal(signum, end)
-    _hold_standard_streams()
-    try:
-        return work()
-    except _ToldToEnd as told:
-        (signum,) = told.args
-        signal.signal(signum, signal.SIG_DFL)
-        os.kill(os.getpid(), signum)
-        return 128 + int(signum)
 
 
 def _hold_standard_streams() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from logscan.errors import LogscanError
 from logscan.pseudonyms import KEY_BYTES, Pseudonyms
+from logscan.undo import undone_by
 
 SCHEMA = "logscan.redaction-map/v1"
 _HELP = "give a map that `logscan redact --map` wrote, or a name that is free"
@@ -50,10 +51,12 @@ def save(path: str, pseudonyms: Pseudonyms) -> None:
     try:
         try:
             # Made with its rights, so that there is no moment in which others could open it.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                json.dump(value, file, indent=1)
-                file.write("\n")
-            part.replace(target)
+            with undone_by(lambda: part.unlink(missing_ok=True)):
+                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                    json.dump(value, file, indent=1)
+                    file.write("\n")
+                part.replace(target)
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)

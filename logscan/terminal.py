@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -18,6 +18,7 @@ from logscan.compare import Diff
 from logscan.errors import LogscanError
 from logscan.model import Report, Trace
 from logscan.report import DIFF_WRITERS, ENDINGS, TRACE_WRITERS, WRITERS
+from logscan.undo import undone_by
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Sized)
@@ -179,15 +180,16 @@ def replace_by(place: str, fill: Callable[[Path], object]) -> None:
     part = path if direct else path.with_name(f".logscan-{os.getpid()}-{os.urandom(6).hex()}.part")
     try:
         try:
-            if not direct:
-                part.touch(exist_ok=False)
-            fill(part)
-            if not direct:
-                with part.open("rb") as file:
-                    os.fsync(file.fileno())  # or a disk that turns out to be full says so when the old file is gone
-                if path.exists():
-                    part.chmod(path.stat().st_mode & 0o7777)
-                part.replace(path)
+            with nullcontext() if direct else undone_by(lambda: part.unlink(missing_ok=True)):
+                if not direct:
+                    part.touch(exist_ok=False)
+                fill(part)
+                if not direct:
+                    with part.open("rb") as file:
+                        os.fsync(file.fileno())  # or a disk that turns out to be full says so when the old file is gone
+                    if path.exists():
+                        part.chmod(path.stat().st_mode & 0o7777)
+                    part.replace(path)
         finally:
             if not direct:
                 with suppress(PermissionError):  # it could not be made either, which is what is told
@@ -210,9 +212,10 @@ def _append(writer: Callable[..., None], report: Report | Trace | Diff, path: Pa
                 problem = f"the summary would have {before + len(data):,} bytes; GitHub shows at most 1 MiB"
                 raise LogscanError(str(path), problem, "write the Markdown to a file, and keep it as an artifact")
             try:
-                file.write(data)
-                file.flush()
-            except BaseException:
+                with undone_by(lambda: os.truncate(path, before)):
+                    file.write(data)
+                    file.flush()
+            except OSError:
                 with suppress(OSError):
                     file.truncate(before)
                 raise

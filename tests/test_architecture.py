@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rulebook": set(),
     "model": set(),
     "errors": set(),
+    "undo": set(),
     # bytes to lines to records
     "unpack": {"model", "errors"},
     "remote": {"errors", "unpack"},
@@ -170,7 +171,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secrets": set(),
     "contexts": set(),
     "redact": {"contexts", "frames", "model", "shippers", "pseudonyms", "secrets"},
-    "redactmap": {"errors", "pseudonyms"},
+    "redactmap": {"undo", "errors", "pseudonyms"},
     "redactstream": {"errors", "redact", "sources"},
     "redactreport": {"errors", "history", "ledger", "model", "quiet", "redact", "shapes", "timeline", "unknown"},
     "commands.redacting": {"commands.redact", "errors", "ledger", "model", "pseudonyms", "redact", "redactmap", "redactreport", "rules", "scan", "terminal"},
@@ -180,7 +181,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cluster": set(),
     "cluster.run": set(),
     "cluster.collect": {"cluster.run", "errors"},
-    "cluster.pack": {"bundles", "cluster.run", "errors"},
+    "cluster.pack": {"undo", "bundles", "cluster.run", "errors"},
     "commands.kubectl": {"commands.redacting", "commands.configured", "cluster.collect", "cluster.pack", "cluster.run", "edge", "errors", "rules", "scan", "sources", "terminal", "model"},
     "rulescli": {
         "commands.inputs", "edge", "errors", "sources", "rules", "rulebook.coverage", "rulebook.ruledraft", "rulebook.rulemanual", "rulebook.ruletests", "rulebook.whynot",
@@ -196,7 +197,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "commands.redacting", "ledger", "commands.figures", "edge", "errors", "follow", "model", "report", "report.area", "report.happenings", "scan", "tail", "terminal",
     },
     "commands.convert": {"commands.inputs", "edge", "errors", "terminal"},
-    "terminal": {"compare", "model", "errors", "report"},
+    "terminal": {"undo", "compare", "model", "errors", "report"},
     "times": {"model", "errors"},
     "commands.completion": {"terminal"},
     "commands.doctor": {"", "doctor", "edge", "report.table", "terminal"},
@@ -223,7 +224,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.predict": {"commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
     "commands.trace": {"commands.redacting", "commands.configured", "commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
     # It imports commands when they are called for, see test_commands_are_imported_when_they_are_called_for.
-    "cli": {"commands.completion", "commands.kubectl", "terminal", "edge", "errors"},
+    "cli": {"undo", "commands.completion", "commands.kubectl", "terminal", "edge", "errors"},
 }  # fmt: skip
 
 # Each dependency has one home.

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.klog_gen import generate
 from logscan import match, model, ranges, reading, rules, scan
-from logscan.errors import SourceError
+from logscan.errors import RulesError, SourceError
 from logscan.sources import Source, open_sources
 from tests.reading import problems, read
 
@@ -133,11 +133,8 @@ def test_a_pattern_that_would_fill_the_memory_is_refused(tmp_path, pattern):
     (tmp_path / "create-mkdir-rofs.yaml").write_text(
         text.replace(old, old.split("pattern: ")[0] + f"pattern: '{pattern}'")
     )
-    done = start("--rules", tmp_path, SAMPLE, stderr=subprocess.PIPE)
-    _, err = done.communicate(timeout=60)
-
-    assert done.returncode == 2
-    assert b"its repeats amount to more than 20,000 parts" in err
+    with pytest.raises(RulesError, match="its repeats amount to more than 20,000 parts"):
+        rules.load((tmp_path,))
 
 
 # ---------------------------------------------------------------- the end of a process
@@ -188,3 +185,92 @@ def test_a_signal_while_the_report_is_written_leaves_the_old_one_and_nothing_bes
 
         assert process.wait(timeout=60) == -sent
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.txt", "as it was")]
+
+
+# ---------------------------------------------------------------- surroundings
+
+
+def shell(script: str, *arguments: object, cwd: Path, **environ: str) -> tuple[int, str, str]:
+    """Run logscan as $LOGSCAN in a shell's *script*: (status, standard output, standard error)."""
+    command = f"{sys.executable} -m logscan"
+    more = {**os.environ, "PYTHONPATH": str(ROOT), "LOGSCAN": command, "LOG": str(SAMPLE), **environ}
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *map(str, arguments)], cwd=cwd, env=more, capture_output=True, check=False
+    )
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+def test_a_disk_that_fills_up_leaves_the_old_report_and_nothing_beside_it(tmp_path):
+    form = "page.html"
+    (tmp_path / form).write_text("as it was")
+    status, out, err = shell(f"ulimit -f 1; exec $LOGSCAN $LOG $LOG -o {form}", cwd=tmp_path)
+
+    assert (status, out) == (2, "")
+    assert err == f"logscan: error: {form}: cannot be written: File too large\n"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(form, "as it was")]
+
+
+def test_a_link_in_a_shared_directory_is_not_written_through(tmp_path, monkeypatch):
+    """Whoever foresees the name of the file that a report is made in could lay a link of that name."""
+    from logscan import terminal
+
+    (tmp_path / "victim").write_text("precious")
+    monkeypatch.setattr(os, "urandom", lambda size: b"\1" * size)
+    trap = tmp_path / f".logscan-{os.getpid()}-{'01' * 6}.part"
+    trap.symlink_to(tmp_path / "victim")
+    with pytest.raises(terminal.LogscanError):
+        terminal.save(str(tmp_path / "report.txt"), lambda file: file.write("x"))
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+CLOSED = [
+    ("$LOGSCAN $LOG missing 2>&-", 3, True, ""),
+    ("$LOGSCAN $LOG >&-", 2, False, "standard output: is closed"),
+    ("$LOGSCAN - <&-", 3, True, "-: standard input is closed"),
+    ("$LOGSCAN $LOG -o report.txt >&- 2>&- <&-; cat report.txt", 0, True, ""),
+]
+
+
+@pytest.mark.parametrize(("script", "status", "reports", "says"), CLOSED, ids=[one[0] for one in CLOSED])
+def test_standard_streams_may_be_closed(tmp_path, script, status, reports, says):
+    got, out, err = shell(script, cwd=tmp_path)
+    assert got == status
+    assert bool(out) == reports
+    assert "Traceback" not in err
+    assert (f"logscan: error: {says}" in err) if says else err == ""
+
+
+def test_a_locale_that_knows_nothing_but_ascii_reads_and_writes_any_name(tmp_path):
+    """Also a name that is no text in any encoding."""
+    (tmp_path / "日本-é.log").write_bytes(SAMPLE.read_bytes())
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff.log")).write_bytes(SAMPLE.read_bytes())
+    plain = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    status, out, err = shell("exec $LOGSCAN *.log -f json -o - -o aus-é.txt; ls", cwd=tmp_path, **plain)
+
+    assert (status, err) == (0, "")
+    assert '"wrong-share-path"' in out
+    assert (tmp_path / "aus-é.txt").read_text(encoding="utf-8")
+    status, _, err = shell("exec $LOGSCAN fehlt-ü.log", cwd=tmp_path, **plain)
+    assert status == 3
+    assert ": no such file or directory\n" in err
+
+
+def test_a_file_that_vanishes_before_its_turn_is_told_and_the_others_are_read(tmp_path):
+    for name in ("a.log", "b.log", "c.log"):
+        (tmp_path / name).write_bytes(SAMPLE.read_bytes())
+    got = []
+    for source in open_sources([str(tmp_path)]):
+        got.append(source if isinstance(source, SourceError) else b"".join(source.chunks))
+        (tmp_path / "b.log").unlink(missing_ok=True)
+    assert [isinstance(one, SourceError) for one in got] == [False, True, False]
+    assert got[1].problem == "no such file or directory"
+
+
+def test_a_file_that_shrinks_while_it_is_read_ends_where_it_ends_now(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one line\n" * 100_000)
+    (source,) = open_sources([str(path)])
+    first = next(source.chunks)
+    path.write_bytes(b"short\n")
+    assert list(source.chunks) == []
+    assert first == b"one line\n" * (len(first) // 9) + b"one line\n"[: len(first) % 9]
