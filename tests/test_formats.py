@@ -277,9 +277,9 @@ def check_html(output: str) -> None:
     styles = tree.xpath("//h:style/text()", namespaces={"h": "http://www.w3.org/1999/xhtml"})
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', output)
     assert policy
-    allowed = [b64encode(sha256(one.encode()).digest()).decode() for one in (bodies[-1], *styles)]
+    allowed = [f"'sha256-{b64encode(sha256(one.encode()).digest()).decode()}'" for one in (*bodies[-2:], *styles)]
     assert unescape(policy[1]) == (
-        f"default-src 'none'; script-src 'sha256-{allowed[0]}'; style-src 'sha256-{allowed[1]}';"
+        f"default-src 'none'; script-src {allowed[0]} {allowed[1]}; style-src {allowed[2]};"
         " base-uri 'none'; form-action 'none'"
     )
 

@@ -358,7 +358,7 @@ def test_no_log_makes_the_page_do_anything(browser, full, filled):
         assert browser.run("return window.owned ?? null") is None
         assert browser.run(
             "return [document.scripts.length, document.styleSheets.length, document.body.children.length]"
-        ) == [2, 1, 5]
+        ) == [3, 1, 6]
         assert (
             browser.all("img, svg, iframe, base, object, embed, [onload], [onerror], [onfocus], a[href^=javascript]")
             == []

@@ -19,6 +19,8 @@ from logscan.report.html import cards, charts, rest
 from logscan.report.html.dom import Html, el
 from logscan.report.words import sentence
 
+_SCRIPTS = ("chart.js", "report.js")
+
 
 def write(report: Report, out: TextIO) -> None:
     """Write *report* to *out*: a document of HTML 5, in UTF-8 if *out* is."""
@@ -54,12 +56,14 @@ def _pieces(report: Report) -> Iterator[str]:
     yield el(
         "footer", el("div.wrap", el("p", f"Made by logscan {report.version}. It is whole in itself and loads nothing."))
     )
-    yield f"\n<script>{_script()}</script>\n</body>\n</html>\n"
+    for name in _SCRIPTS:  # apart, so that a fault in one leaves the other
+        yield f"\n<script>{_asset(name)}</script>"
+    yield "\n</body>\n</html>\n"
 
 
 def _head(report: Report) -> Html:
     policy = (
-        f"default-src 'none'; script-src {_hash(_script())}; style-src {_hash(_style())};"
+        f"default-src 'none'; script-src {' '.join(_hash(_asset(name)) for name in _SCRIPTS)}; style-src {_hash(_style())};"
         " base-uri 'none'; form-action 'none'"
     )
     return el(
@@ -119,10 +123,6 @@ def _filters(report: Report) -> Html:
 @cache
 def _asset(name: str) -> str:
     return files(__name__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _script() -> str:
-    return _asset("chart.js") + _asset("report.js")
 
 
 def _style() -> str:

@@ -7,6 +7,7 @@
   const data = JSON.parse(source.textContent);
   const HIGH = 60; // px of the tallest bar of warnings and errors
   const LOW = 22; // px of the tallest bar of all records
+  const TOP = 16; // px of the tallest bar of failed calls
   const SHORTEST = 20; // ms that can fill the whole width
   const FEW = 12; // volumes that are shown unless more are asked for
 
@@ -70,7 +71,7 @@
   };
   const most = (field) => bars.reduce((value, bar) => Math.max(value, bar[field]), 0);
   const known = new Set(volumes.flatMap((volume) => volume.calls.map((call) => call.outcome)));
-  keys("Records:", [["fatal", "fatal"], ["error", "error"], ["warning", "warning"], ["all", "all"], ["failed", "a call failed"]].filter(([field]) => most(field)));
+  keys("Records:", [["fatal", "fatal"], ["error", "error"], ["warning", "warning"], ["all", "all"]].filter(([field]) => most(field)));
   keys("Calls:", Object.entries(data.outcomes).filter(([outcome]) => known.has(outcome)).map(([outcome, text]) => [`call ${outcome}`, text.split(":")[0]]));
   const zoom = make("div", "zoom");
   const button = (text, label, act) => {
@@ -111,7 +112,10 @@
     const { node, name, track } = lane("records");
     const bad = most("bad");
     const all = most("all");
-    node.classList.toggle("calm", !bad && !most("failed"));
+    const failed = most("failed");
+    node.classList.toggle("unfailed", !failed);
+    node.classList.toggle("calm", !failed && !bad);
+    if (failed) name.append(make("span", "fails", `Failed calls (up to ${number(failed)})`));
     name.append(
       make("span", "over", bad ? `Warnings, errors (up to ${number(bad)})` : "Warnings, errors (none)"),
       make("span", "under", `All records (up to ${number(all)})`),
@@ -134,7 +138,11 @@
       const part = make("span", "part all");
       part.style.height = `${Math.max(1, (bar.all / all) * LOW)}px`;
       item.append(part);
-      if (bar.failed) item.append(make("span", "fail"));
+      if (bar.failed) {
+        const mark = make("span", "part fail");
+        mark.style.height = `${Math.max(3, (bar.failed / failed) * TOP)}px`;
+        item.append(mark);
+      }
       track.append(item);
       return { node: item, start: bar.start, end: bar.end, lines };
     });
