@@ -116,6 +116,15 @@ def test_ten_thousand_findings_are_a_file_of_bounded_size(full):
     assert output.count('<tr class="finding') == 10_000 - cards.MAX_CARDS
 
 
+def test_a_report_of_anybodys_makes_no_endless_chart(full):
+    activity = replace(full.activity, bars=full.activity.bars * 100_000)
+    timeline = tuple(replace(one, calls=one.calls * 1_000) for one in full.timeline) * 1_000
+    output = page(replace(full, activity=activity, timeline=timeline))
+
+    assert len(output) < 4_000_000
+    assert len(data_of(output)["bars"]) == charts.MAX_BARS
+
+
 def test_what_does_not_fit_is_told(full):
     one = replace(
         full.diagnoses[0], volumes=full.diagnoses[0].volumes * 20_000, evidence=full.diagnoses[0].evidence * 9

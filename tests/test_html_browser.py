@@ -119,6 +119,7 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
+    driver.set_script_timeout(120)  # s; the machine may have other work
     try:
         yield Browser(driver, tmp_path_factory.mktemp("pages"))
     finally:

@@ -15,6 +15,10 @@ from logscan.report.words import clip, count, duration, left_out_calls
 
 MAX_FINDINGS = 50  # of one volume
 MAX_NAME = 200
+# A scan gives fewer (see activity.py and history.py); a JSON report that is converted may be anybody's.
+MAX_BARS = 500
+MAX_VOLUMES = 100
+MAX_CALLS = 50  # of one volume
 SECOND = 1_000_000
 
 # How a call is told of, by its outcome.
@@ -60,7 +64,7 @@ def _width(micros: int) -> str:
 def _refs(report: Report) -> tuple[dict[str, VolumeRef], dict[str, list[int]]]:
     """(what the diagnoses know of each volume of the timeline, the numbers of the findings that name it)."""
     refs: dict[str, VolumeRef] = {}
-    findings: dict[str, list[int]] = {one.name: [] for one in report.timeline}
+    findings: dict[str, list[int]] = {one.name: [] for one in report.timeline[:MAX_VOLUMES]}
     for number, one in enumerate(report.diagnoses[:MAX_ROWS], 1):
         for ref in one.volumes:
             numbers = findings.get(ref.name)
@@ -94,7 +98,7 @@ def _data(report: Report) -> str:
         "width": 0 if activity is None else activity.width // 1_000,
         "bars": []
         if activity is None
-        else [[ms(bar.time), bar.info, bar.warning, bar.error, bar.fatal, bar.failed] for bar in activity.bars],
+        else [[ms(bar.time), bar.info, bar.warning, bar.error, bar.fatal, bar.failed] for bar in activity.bars[:MAX_BARS]],
         "outcomes": OUTCOMES,
         "volumes": [
             {
@@ -107,10 +111,10 @@ def _data(report: Report) -> str:
                         call.method or "unknown method", call.outcome, ms(call.start), ms(call.end), call.attempt, call.code,
                         clip(call.node, MAX_NAME), clip(call.text, MAX_NAME * 2), _place(call),
                     ]
-                    for call in one.calls
+                    for call in one.calls[:MAX_CALLS]
                 ],
             }
-            for one in report.timeline
+            for one in report.timeline[:MAX_VOLUMES]
         ],
     }  # fmt: skip
     text = inert(json.dumps(_seen(cleaned(value)), separators=(",", ":")))
@@ -131,8 +135,8 @@ def _seen(value: Any) -> Any:
 def _calls(report: Report) -> Html:
     refs, _ = _refs(report)
     rows = []
-    for one in report.timeline:
-        for call in one.calls:
+    for one in report.timeline[:MAX_VOLUMES]:
+        for call in one.calls[:MAX_CALLS]:
             took = duration(call.end - call.start) if call.start is not None and call.end is not None else ""
             rows.append(
                 el(
@@ -165,7 +169,7 @@ def _bars(report: Report) -> Html:
     assert report.activity is not None
     rows = [
         el("tr", el("td", _clock(bar.time)), *(el("td.n", f"{number:,}") for number in (bar.info, bar.warning, bar.error, bar.fatal, bar.failed)))
-        for bar in report.activity.bars
+        for bar in report.activity.bars[:MAX_BARS]
     ]  # fmt: skip
     return table("Records by time", ("Time", "Info", "Warnings", "Errors", "Fatal", "Failed calls"), rows)
 
