@@ -103,6 +103,11 @@ class Driver:
         response = {"volume": {"volume_context": volume.parameters, "volume_id": volume.handle}}
         return self._end(CONTROLLER, at, error, response)
 
+    def refuse(self, volume: Volume, at: datetime, why: str) -> datetime:
+        """A CreateVolume that ends before anything is mounted."""
+        request = {"name": volume.name, "parameters": volume.parameters, "volume_capabilities": [MOUNT]}
+        return self._end(CONTROLLER, self._begin(CONTROLLER, at, "Controller/CreateVolume", request), why)
+
     def delete(self, volume: Volume, at: datetime) -> datetime:
         """DeleteVolume."""
         at = self._begin(CONTROLLER, at, "Controller/DeleteVolume", {"volume_id": volume.handle})
@@ -299,6 +304,37 @@ class Story:
         self.driver.delete(volume, at + timedelta(seconds=self.random.uniform(2, 30)))
 
 
+class Nights(Story):
+    """Two weeks with jobs by day and by night, and a service before the storage that allows so many volumes and no more.
+
+    The nightly loads are too many at once, until a clean-up at 02:40.  What the service says is the house's own, so no
+    rule that comes with logscan knows it.
+    """
+
+    def tell(self) -> Driver:
+        """All of it, day by day."""
+        self.faults = []
+        for day in range(14):
+            for number in range(4):
+                self._job(_time(day, self.random.uniform(7, 18)), f"ci/build-{day * 4 + number}")
+            for number in range(8):
+                self._night(day, _time(day, self.random.uniform(1.2, 3.2)), f"etl/load-{day * 8 + number}")
+        for day, seconds in ((5, 31), (11, 44)):
+            self.driver.say(CONTROLLER, _time(day, 2.2), "quota.go:11", f"quota service is slow: {seconds}s", "W")
+        return self.driver
+
+    def _night(self, day: int, at: datetime, claim: str) -> None:
+        begins, ends = _time(day, 2), _time(day, 2) + timedelta(minutes=40)
+        if begins <= at < ends:
+            volume = self._volume(claim)
+            why = f"quota service refused {volume.name} on {volume.server}: project etl has 40 of 40 volumes"
+            at = self._retry(partial(self.driver.refuse, volume, why=why), at, ends, 300)
+            at = self.driver.create(volume, at) + timedelta(seconds=2)
+            self.driver.publish(self.random.choice(RACK_A), volume, at)
+        else:
+            self._job(at, claim)
+
+
 def _time(day: int, hour: float) -> datetime:
     return FIRST + timedelta(days=day, hours=hour)
 
@@ -307,6 +343,6 @@ def _span(day: int, hour: float, hours: float) -> tuple[datetime, datetime]:
     return _time(day, hour), _time(day, hour + hours)
 
 
-def write(directory: Path, seed: int = 7) -> list[Path]:
-    """Write the archive into a directory, and return its files in order."""
-    return Story(seed).tell().write(directory)
+def write(directory: Path, story: type[Story] = Story, seed: int = 7) -> list[Path]:
+    """Write the archive of a story into a directory, and return its files in order."""
+    return story(seed).tell().write(directory)
