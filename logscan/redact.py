@@ -17,6 +17,7 @@ from logscan.model import Rule
 from logscan.pseudonyms import Pseudonyms
 from logscan.secrets import GONE, Secrets
 from logscan.shippers import clean
+from logscan.tables import Table
 
 MAX_NAMES = 200_000  # learnt; a name beyond them is replaced only where a log says that it is one
 MAX_CACHE = 50_000
@@ -109,6 +110,7 @@ class Redactor:
         self._words = frozenset(words) - {name.lower() for name in given}
         self._paths = paths
         self._secrets = Secrets()
+        self._table, self._learnt_table = Table(), Table()
         self._ours = False
         self._names: dict[str, str] = {}  # kind by name
         self._issued: set[str] = set()  # names of which a stand-in was given: their kind stays
@@ -122,6 +124,7 @@ class Redactor:
     def restart(self) -> None:
         """Another input begins."""
         self._secrets = Secrets()
+        self._table, self._learnt_table = Table(), Table()
 
     def file(self, name: str) -> str:
         """The stand-in of an input's name: of it only the ending stays; a word ("exports", "-") stays as it is."""
@@ -157,6 +160,8 @@ class Redactor:
             for kind, start, end, doubtful in named_in(line):
                 if not doubtful or line[start:end].lower() not in self._words:
                     self._learn(kind, line[start:end])
+            for kind, start, end in self._learnt_table.names(line):
+                self._learn(kind, line[start:end])
 
     def text(self, text: str, *, ours: bool = False) -> str:
         """A text of one line or more, redacted.
@@ -180,6 +185,10 @@ class Redactor:
                 continue
             if self._learn(kind, name) and (found := self._stand_in(kind, name)) is not None:
                 spans.append((start, end, found))
+        for kind, start, end in self._table.names(text):
+            name = text[start:end]
+            if self._learn(kind, name) and (found := self._stand_in(kind, name)) is not None:
+                spans.append((start, end, found))
         if self._paths and "sub" in text.lower():
             spans += [(one.start("path"), one.end("path"), self._path(one["path"])) for one in _SUBDIR.finditer(text)]
         if not spans:
@@ -194,7 +203,7 @@ class Redactor:
             # Columns stay where they are.
             if (surplus := len(found) - (end - start)) and table and text.startswith("  ", end):
                 blanks = len(text) - end - len(text[end:].lstrip(" "))
-                done += min(max(surplus, 0), blanks - 1)
+                done += min(max(surplus, 0), blanks - 2)
                 parts.append(" " * max(-surplus, 0))
         return "".join([*parts, self._between(text, done, len(text))])
 

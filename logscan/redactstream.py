@@ -50,6 +50,7 @@ def learn(chunks: Iterable[bytes], redactor: Redactor) -> None:
     Raises:
         SourceError: of *chunks*.
     """
+    redactor.restart()
     splitter = Splitter(Tally())
     for chunk in chunks:
         for number, _, raw in splitter.feed(chunk):

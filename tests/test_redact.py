@@ -186,6 +186,39 @@ def test_names_that_are_words_change_no_diagnosis():
 # ---------------------------------------------------------------- nothing leaves
 
 
+PODS = """\
+NAMESPACE   NAME                     READY   STATUS    RESTARTS   AGE   IP            NODE        NOMINATED NODE   READINESS GATES
+acme-shop   acme-web-0               1/1     Running   0          5m    10.244.1.17   acme-w-1    <none>           <none>
+default     csi-nfs-node-x2x9k       3/3     Running   0          9d    10.0.0.7      acme-w-17   <none>           <none>
+"""
+CLAIMS = """\
+NAME           STATUS    VOLUME                                     CAPACITY   ACCESS MODES   STORAGECLASS   AGE
+acme-data-0    Bound     pvc-ca0ab165-9aa5-42a4-ae15-f4fd036142d2   10Gi       RWX            acme-fast      5m
+acme-data-10   Pending                                                                        acme-fast      5s
+
+error: nothing in acme-data-0 is odd
+"""
+VOLUMES = """\
+NAME      CAPACITY   ACCESS MODES   RECLAIM POLICY   STATUS   CLAIM                   STORAGECLASS   REASON   AGE
+acme-pv   1Gi        RWX            Retain           Bound    acme-shop/acme-data-0                           6d
+"""
+
+
+@pytest.mark.parametrize("table", [PODS, CLAIMS, VOLUMES], ids=["pods", "claims", "volumes"])
+@pytest.mark.parametrize("live", [False, True])
+def test_the_tables_of_kubectl_tell_names(table, live):
+    one = redactor()
+    if not live:
+        redactstream.learn([table.encode()], one)
+    out = b"".join(redactstream.redacted([table.encode()], one, sources.Tally())).decode()
+    assert "acme" not in out
+    same = re.compile(r"[A-Z/]+|Running|Bound|Pending|Retain|<none>|10Gi|[0-9]+[dms]?")
+    assert [word for word in out.split() if same.fullmatch(word)] == [
+        word for word in table.split() if same.fullmatch(word)
+    ]
+    assert b"".join(redactstream.redacted([out.encode()], one, sources.Tally())).decode() == out
+
+
 def letters(least: int, most: int) -> st.SearchStrategy[str]:
     """Words that no message holds."""
     return st.text("qxjzvw", min_size=least, max_size=most).map(lambda text: f"q{text}y")
