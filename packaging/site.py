@@ -47,7 +47,8 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:  # noqa: ARG001  mkdocs' signature
     """Put the benchmarks' results where they belong."""
     markdown = re.sub(r"<!(?!--)", f"{LESS}!", markdown)
-    markdown = re.sub(r"\[([^]]*)\]\(\.\./[^)]*\)", r"\1", markdown)  # what of the repository is not on the site
+    if page.file.generated_by is None:
+        markdown = _links(markdown, Path("docs"))
     if page.file.src_uri == "faq.md":
         markdown = re.sub(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", _rule, markdown)
     if MARK not in markdown:

@@ -61,7 +61,7 @@ def pages() -> list[str]:
     """Every page that tells its reader to type something; what rules say of commands depends on the log."""
     found = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
     found.remove("docs/rules.md")
-    return ["README.md", "CONTRIBUTING.md", "samples/README.md", "notebooks/README.md", *found]
+    return ["README.md", "CONTRIBUTING.md", "SECURITY.md", "samples/README.md", "notebooks/README.md", *found]
 
 
 def blocks(page: str) -> Iterator[Block]:
