@@ -145,6 +145,20 @@ def subject_of(text: str) -> Subject:
 _PODS = re.compile(rf"(?P<dir>/[^\s\"':,=]*?)/pods/{UUID}/(?:volumes|volume-subpaths|plugins|containers|etc-hosts)\b")
 
 
+_ANY_HANDLE = re.compile(r"(?<![^\s\"'\\(^=])[^\s\"'\\()^#]+#[^\s\"'\\()^#]*#[^\s\"'\\()^]+")
+
+
+def handle_in(text: str, volume: str) -> VolumeId | None:
+    """The first handle in *text* that names *volume*, wherever it stands; None where there is none."""
+    if "#" not in text:
+        return None
+    for found in _ANY_HANDLE.finditer(text):
+        parsed = parse_volume_id(found[0].rstrip(":,;."))
+        if parsed is not None and volume in {parsed.uuid, parsed.subdir}:
+            return parsed
+    return None
+
+
 def kubelet_dir(text: str) -> str:
     """The root directory of the kubelet that a path of a pod in *text* shows, "" where there is none."""
     found = _PODS.search(text)
@@ -195,6 +209,16 @@ def other_driver(text: str, reporter: str = "") -> str:
         return ""
     driver = found["driver"] or found["type"]
     return driver if "nfs" not in driver or "/" in driver or "democratic-csi" in driver else ""
+
+
+_DRIVERS_CONTAINER = re.compile(r"csi|plugin|driver|liveness|snapshotter|resizer|provisioner|attacher|registrar")
+
+
+def other_pod(pod: str, container: str) -> bool:
+    """Whether a container's log is certainly that of another storage driver, by the names of pod and container."""
+    if "csi" not in pod or not _DRIVERS_CONTAINER.search(container):
+        return False
+    return "nfs" not in pod or "democratic-csi" in pod
 
 
 def volume_in(text: str) -> str | None:
@@ -424,15 +448,16 @@ class Fingerprint:
         return tuple(version for version, row in _ROWS if all(row[index] == line for index, line in self._seen))
 
 
-# How the two messages begin that state the version: the start, and GetPluginInfo's answer.
-BANNERS = ("Driver: ", 'GRPC response: {"name"')
+# How the messages begin that state the version: the start, GetPluginInfo's answer, and the block below the start.
+BANNERS = ("Driver: ", 'GRPC response: {"name"', "DRIVER INFORMATION", "\nDRIVER INFORMATION")
 _BANNER = re.compile(r"^Driver: (?P<name>\S+) version: (?P<version>\S+)")
+_BLOCK_VERSION = re.compile(r"^Driver Version: *(?P<version>v?\d\S*)", re.MULTILINE)
 _VENDOR_VERSION = re.compile(r'"name":"nfs\.csi\.k8s\.io"[^}]*"vendor_version":"(?P<version>[^"]+)"')
 
 
 def banner_version(message: str) -> str | None:
     """The version that the driver's first line (or GetPluginInfo) states, with a "v"."""
-    found = _BANNER.match(message) or _VENDOR_VERSION.search(message)
+    found = _BANNER.match(message) or _VENDOR_VERSION.search(message) or _BLOCK_VERSION.search(message)
     if not found or found["version"] in {"N/A", ""}:
         return None
     version = found["version"]

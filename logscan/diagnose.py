@@ -257,7 +257,9 @@ def _fold_symptoms(
         # A server's own line names the path that it refused, not the volume.
         rivals = by_volume[name] + by_path[case.context.get("path", "")] if name else by_volume[""]
         if name:
-            rivals = rivals + [one for one in by_volume[""] if _keeps_driver_down(one, case)]
+            rivals = rivals + [
+                one for one in by_volume[""] if _keeps_driver_down(one, case) or _names_option(one, case)
+            ]
         # A symptom that names nobody can only be held against all.
         if not name and case.cause.category in SYMPTOMS:
             rivals = [one for one in cases if not joins.strangers(case.incident, one.incident)]
@@ -273,6 +275,18 @@ def _keeps_driver_down(other: _Case, case: _Case) -> bool:
     """Whether *other* names no volume because the driver itself, as all volumes need it, does not run."""
     nodes = {case.context.get("node"), other.context.get("node")} - {None}
     return other.cause.category in _DRIVER_DOWN and other.recovered == case.recovered and len(nodes) < 2
+
+
+def _names_option(other: _Case, case: _Case) -> bool:
+    """Whether a node's kernel complains of one of the options that *case* mounted with."""
+    option = other.context.get("option")
+    nodes = {case.context.get("node"), other.context.get("node")} - {None}
+    return (
+        bool(option)
+        and other.incident.origin.component == "kernel"
+        and len(nodes) < 2
+        and option in {part.partition("=")[0] for part in case.context.get("options", "").split(",")}
+    )
 
 
 def _named_twin(case: _Case, named: Mapping[str, _Case]) -> _Case | None:
@@ -403,6 +417,7 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: World, failing: s
     lead = max(group, key=_weight)
     everyone = [case.incident for case in group]
     names = _common(group)
+    _complete(names, lead, guests)
     times = [time for incident in everyone for time in (incident.first_time, incident.last_time) if time is not None]
     last = max(times, default=None)
     recovered = lead.recovered
@@ -455,6 +470,24 @@ def _weight(case: _Case) -> tuple[object, ...]:
 def _common(group: list[_Case]) -> dict[str, str]:
     """The names of the group's first case; those that differ between volumes stay the first's."""
     return dict(max(group, key=lambda case: (_weight(case)[0], len(case.context))).context)
+
+
+# What one text of a volume may leave out and another one tell, on whatever node and in whatever call.
+_OF_VOLUME = ("server", "share", "path", "source", "options", "pvc", "namespace", "storageclass")
+
+
+def _complete(names: dict[str, str], lead: _Case, guests: Iterable[_Case]) -> None:
+    """Add what the symptoms tell of the volume that a diagnosis is about and its own text does not."""
+    mine = lead.incident.volume
+    for guest in guests:
+        theirs = guest.incident.volume
+        if theirs is None or (mine is not None and theirs.name != mine.name):
+            continue
+        if names.get("server", guest.context.get("server")) != guest.context.get("server"):
+            continue
+        for name in _OF_VOLUME:
+            if name in guest.context:
+                names.setdefault(name, guest.context[name])
 
 
 def _remedy(remedy: Remedy, names: Mapping[str, str]) -> Remedy:

@@ -262,6 +262,8 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     handle = csi.parse_volume_id(volume.handle) if volume is not None and volume.handle else None
     if handle is None:
         handle = csi.parse_volume_id(csi.subject_of(incident.message).handle)
+    if handle is None and volume is not None:
+        handle = csi.handle_in(incident.message, volume.name)
     server, path = csi.split_source(source) if source else ("", "")
     asked = _asked(call)  # by the call that failed: since then its class may have been mended
     known_server = asked.server or (volume.server if volume else "")
@@ -283,7 +285,11 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     values["desc"] = (call.message if call else "") or (status.innermost if status else "")
     values["errno"] = csi.errno_in(incident.message)
     values.setdefault("target", (call.target if call else "") or csi.subject_of(incident.message).target)
-    values["node"] = incident.node or incident.origin.node
+    host = incident.node or incident.origin.node
+    if incident.origin.component == "nfsd":  # the host that logs is the server, not a node
+        values["server"] = values["server"] or host
+        host = ""
+    values["node"] = host
     values["pod"] = incident.origin.pod
     values["namespace"] = values.get("namespace") or (incident.about or {}).get("namespace")
     values["component"] = incident.origin.component
@@ -342,7 +348,8 @@ class _Names(dict[str, str]):
 
 
 # What may stand unquoted in a command.  Log text is hostile, and commands are made to be pasted.
-_HARMLESS = re.compile(r"[A-Za-z0-9_@%+=:,./#\[\]^-]+")
+# A "~" within a word, as in kubernetes.io~csi, is expanded by no shell.
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9_@%+=:,./#\[\]^-]|(?<=[A-Za-z0-9_.-])~)+")
 
 
 def _class_of_claim(names: Mapping[str, str]) -> str:

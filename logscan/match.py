@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from logscan import csi
-from logscan.model import Condition, Finding, Record, Rule, Signature, Test
+from logscan.model import Condition, Finding, Record, Rule, Severity, Signature, Test
 
 # A pattern that needs longer than this for one record backtracks; the rule is left out then.
 TIME_LIMIT = 0.25  # seconds
@@ -71,6 +71,7 @@ class Engine:
             for signature in rule.match:
                 self.by_literal.setdefault(signature.literal, []).append((rule, signature))
         self._literals = list(self.by_literal)
+        self._other = next((rule for rule in rules if rule.id == OTHER_DRIVER), None)
         # LeftmostFirst would hide a literal that begins inside another one; overlapping
         # matches need the standard kind.
         from ahocorasick_rs import AhoCorasick, MatchKind
@@ -97,9 +98,12 @@ class Engine:
             findings = self._match(record, record.alternate)
         return self._ours(record, findings)
 
-    @staticmethod
-    def _ours(record: Record, findings: list[Finding]) -> list[Finding]:
+    def _ours(self, record: Record, findings: list[Finding]) -> list[Finding]:
         """*findings* without those that only look so: the trouble of another driver uses the same words."""
+        if csi.other_pod(record.origin.pod, record.origin.container):
+            if self._other is None or record.severity is None or record.severity < Severity.WARNING:
+                return []
+            return [Finding(self._other, record, {"driver": record.origin.pod}, 0)]
         if not findings or not csi.other_driver(record.message, (record.fields or {}).get("source", "")):
             return findings
         return [finding for finding in findings if finding.rule.id == OTHER_DRIVER]

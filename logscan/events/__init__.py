@@ -264,13 +264,15 @@ class Reader:
             name = f"{head.namespace}/{head.name}".strip("/") + (
                 f" container {ended.container}" if ended.container else ""
             )
+            message = "\n".join(line.text[indent:] for line in block)
             records.append(
                 _known(block, replace(about, reason=ended.reason).fields())._replace(
                     origin=origin,
                     severity=severity,
                     kind="event",
                     header=f"{name}: ",
-                    message="\n".join(line.text[indent:] for line in block),
+                    message=message,
+                    alternate=f"{name}: {message}",
                 )
             )
             done = ended.end
