@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logscan import finding, fleet, narrow, partials, rules, scan, sources
+from logscan import finding, fleet, narrow, partials, ranges, rules, scan, sources
 from logscan.model import Report
 from logscan.partials import Partial, Partials, Task
 from logscan.quiet import Run
-from tests.test_narrow import NOISE, log_of
+from tests import driver_simulator as sim
+from tests.test_narrow import NOISE, log_of, volume_of
 
 REFERENCE = 1_796_083_200_000_000  # 2026-12-01
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -37,6 +38,7 @@ def small(monkeypatch):
     monkeypatch.setattr(partials, "_READ", 3_000)
     monkeypatch.setattr(partials, "UNIT", 1_500)
     monkeypatch.setattr(narrow, "UNIT", 1_500)
+    monkeypatch.setattr(ranges, "LOOK", 900)
 
 
 def plain(*places: object) -> Report:
@@ -78,7 +80,7 @@ def test_parts_read_anywhere_and_united_in_any_order_give_the_report_of_the_whol
         for place, line in odd:
             text.insert(place % (len(text) + 1), line)
         data = "\n".join(text).encode()
-        name = f"{number}.log"
+        name = f"{number + 8}.log"  # 8, 9, 10: their order is not that of the letters
         if packed and number == 0:
             (folder / f"{name}.gz").write_bytes(gzip.compress(data))
         else:
@@ -163,7 +165,7 @@ TREES = {
     },
     "packed": {
         "a.log.gz": gzip.compress(BIG), "cut.log.gz": gzip.compress(BIG)[:-2_000], "bundle.tgz": tar({"node-1/nfs.log": BIG, "node-1/.x": b"", "x.png": b""}),
-        "large.bundle": tar({f"{n}/nfs.log": random.Random(n).randbytes(9_000).hex().encode() for n in range(3)}),
+        "large.bundle": tar({".x": b"", **{f"{n}/nfs.log": random.Random(n).randbytes(9_000).hex().encode() for n in range(3)}}),
     },
     "rotated": {f"{POD}/0.log": LOG, f"{POD}/0.log.20260720-095500": BIG, f"{POD}/1.log": BIG, COPY: LOG},
     "nothing": {"x.png": b"x", "pods/ns_other_3f0e8c1e-0000-4000-8000-000000000001/web/0.log": b"hello\n"},
@@ -182,6 +184,58 @@ def test_every_kind_of_file_is_read_as_by_one_engine(name, tmp_path):
     assert len(report.errors) >= 2
     (single,) = {len(tasks_of(path)) for path in tmp_path.rglob("large.bundle")} or {2}
     assert single > 1, "the bundle must be one that is cut before it is known to be none"
+
+
+def test_a_line_that_goes_on_over_a_border_begins_no_call(tmp_path):
+    """What follows the border would be a call that went well, and may be passed over, were it not the end of a line."""
+    start = BIG.rindex(b"\n", 0, BIG.index(b"GRPC call: /csi.v1.Controller/CreateVolume")) + 1
+    for glue in (partials.RANGE, partials.RANGE - 1, partials.RANGE + 1):
+        (tmp_path / "x.log").write_bytes(b"x" * glue + BIG[start:])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ranges, "LOOK", 60)
+            told = Partials(*[far(task) for task in tasks_of(tmp_path)])
+        assert len(told) > 3
+        assert partials.report(told, RULES, OPTIONS) == plain(tmp_path)
+
+
+def test_a_call_that_goes_on_over_a_border_is_read(tmp_path):
+    """Lines without a header behind the border belong to the last line before it."""
+    dice, driver, at = random.Random(1), sim.Driver("v4.9.0"), 1.0
+    for _ in range(2):
+        at = sim.create(driver, volume_of(dice), at) + 1
+    calls = driver.text().encode().rstrip(b"\n") + b"\n"
+    # The border is in the last line of the last call, and the next call is farther away than is looked for one.
+    head = b"x" * (partials.RANGE - len(calls) + 4) + b"\n" + calls
+    assert len(head) == partials.RANGE + 5
+    (tmp_path / "x.log").write_bytes(
+        head + b"failed to make subdirectory: mkdir /tmp/x: read-only file system\n" * 20 + BIG
+    )
+    assert partials.report(Partials(*[far(task) for task in tasks_of(tmp_path)]), RULES, OPTIONS) == plain(tmp_path)
+
+
+def test_what_works_is_known_of_calls_that_were_passed_over(tmp_path):
+    """A path that does not exist on a server that serves others is another diagnosis than a server without any."""
+    dice = random.Random(5)
+    driver = sim.Driver("v4.9.0")
+    driver.start(0)
+    at, witness = 1.0, ""
+    for number in range(40):
+        volume = volume_of(dice)
+        volume.parameters["server"] = "10.0.0.9" if number == 20 else "10.0.0.8"
+        witness = volume.name if number == 20 else witness
+        at = sim.create(driver, volume, at) + 1
+    volume = volume_of(dice)
+    volume.parameters.update(server="10.0.0.9", share="/none")
+    reason = "mount.nfs: mounting 10.0.0.9:/none failed, reason given by server: No such file or directory"
+    sim.publish(driver, volume, at, mount=reason)
+    (tmp_path / "x.log").write_text(driver.text())
+    told = [far(task) for task in tasks_of(tmp_path)]
+    (whole,) = partials.inputs(iter(told))
+    assert any(isinstance(piece, Run) and witness in piece.names for piece in whole.pieces)
+    report = partials.report(Partials(*told), RULES, OPTIONS)
+    assert report == plain(tmp_path)
+    (tmp_path / "x.log").write_text(driver.text()[driver.text().rindex("GRPC call:") - 60 :])
+    assert plain(tmp_path).diagnoses[0].confidence != report.diagnoses[0].confidence
 
 
 def test_a_trace_reads_the_calls_that_went_well(tmp_path):
