@@ -45,6 +45,7 @@ PATIENCE = 60.0  # seconds without any worker
 CONNECT = 15.0  # seconds
 TICK = 0.2  # seconds between two words on how far it is
 _LOOK = 2.0  # seconds between looks at the cluster
+_TRIES = 10  # to fetch one result, from workers that die
 
 E = TypeVar("E")
 J = TypeVar("J")
@@ -291,20 +292,25 @@ class Work(Generic[E, J, R]):
                 self._fill()
                 if not slot.asked:  # there is no room, but this one is waited for
                     self._ask(slot)
-                self._wait(slot.asked[0][0])
+                result = self._result(slot.asked[0][0])
             if self.over is not None:
                 yield self.over
                 return
-            yield self._result(self._taken(slot))
+            self._taken(slot).release()  # the traceback of its error would keep it
+            yield result
 
     def _wait(self, future: Any) -> None:
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        while not done.wait(TICK) and self.over is None:
-            self._look()
-            self._fill()
-        if future.status not in {"finished", "error"} and self.over is None:
-            self.over = _LOST
+        """Wait until a job is done, which it may be more than once: with its worker its result is lost."""
+        while self.over is None:
+            done = threading.Event()
+            future.add_done_callback(lambda _, done=done: done.set())
+            while not done.wait(TICK) and self.over is None:
+                self._look()
+                self._fill()
+            if future.status in {"finished", "error"}:
+                return
+            if future.status == "cancelled":
+                self.over = _LOST
 
     def _look(self) -> None:
         """See how the cluster is, and tell how far it is."""
@@ -324,23 +330,29 @@ class Work(Generic[E, J, R]):
             self._watch(self.state)
 
     def _result(self, future: Any) -> R | Fault:
+        """What a job has come to; nothing that counts if ``over``."""
         from distributed import KilledWorker
 
-        try:
-            result: R = future.result()
-        except KilledWorker:
-            return Fault("its workers died of it, one after the other", _RAN_OUT)
-        except ImportError as error:
-            raise LogscanError("Dask", f"a worker cannot do its work: {error}", _INSTALL.format(__version__)) from error
-        except Exception as error:  # noqa: BLE001 - whatever a worker raises, the other files are read
-            if future.status == "error":  # else the result is gone, and so is the cluster
+        said = ""
+        for _ in range(_TRIES):
+            self._wait(future)
+            if self.over is not None:
+                return self.over
+            try:
+                result: R = future.result()
+            except KilledWorker:
+                return Fault("its workers died of it, one after the other", _RAN_OUT)
+            except ImportError as error:
+                problem = f"a worker cannot do its work: {error}"
+                raise LogscanError("Dask", problem, _INSTALL.format(__version__)) from error
+            except Exception as error:  # noqa: BLE001 - whatever a worker raises, the other files are read
                 said = f"{type(error).__name__}: {error}".split("\n", 1)[0].removesuffix(": ")
-                return Fault(f"its worker failed: {said}", _RAN_OUT)
-            self.over = _LOST
-            return _LOST
-        finally:
-            future.release()  # the traceback of its error would keep it
-        return result
+                if future.status == "error":
+                    return Fault(f"its worker failed: {said}", _RAN_OUT)
+                time.sleep(TICK)  # its worker died as we fetched the result, which is not known everywhere yet
+            else:
+                return result
+        return Fault(f"what was made of it could not be fetched: {said}", "look into the scheduler's log")
 
 
 def _itself(shared: bytes) -> Any:

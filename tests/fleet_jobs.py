@@ -37,3 +37,22 @@ def once(job: str, shared: str) -> str:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return job
+
+
+class Unreadable:
+    """What only its own process can have."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return refuse, (os.getpid(),)
+
+
+def refuse(pid: int) -> int:
+    """Be unpickled where it was pickled."""
+    if pid != os.getpid():
+        raise ValueError("not here")
+    return pid
+
+
+def unreadable(job: str, shared: object) -> Unreadable:  # noqa: ARG001
+    """A result that arrives nowhere."""
+    return Unreadable()

@@ -85,7 +85,9 @@ def test_a_worker_that_is_killed_in_the_midst_loses_nothing(client, plain):
         if number == 2:
             os.kill(victims[0], signal.SIGKILL)
         scanner.read(thing)
-    assert scanner.report() == plain
+    report = scanner.report()
+    assert report.errors == plain.errors
+    assert report == plain
     client.wait_for_workers(2, timeout=60)
     assert victims[0] not in client.run(os.getpid).values()
 
@@ -95,6 +97,31 @@ def test_a_job_whose_worker_dies_is_done_by_another(client, tmp_path):
     assert [(entry, list(results)) for entry, results in work] == [("a", ["a"]), ("die", ["die"]), ("b", ["b"])]
     assert (tmp_path / "died").exists()
     client.wait_for_workers(2, timeout=60)
+
+
+def test_results_that_died_with_their_worker_are_made_anew(client):
+    """Those that were done, and those that are waited for as it dies."""
+    work = fleet.Work(client, fleet_jobs.slow, 0.02, range(24), lambda n: [n], lambda _: 0)
+    told = []
+    for entry, results in work:
+        if entry == 3:
+            futures = [future for slot in work._slots for future, _ in slot.asked]
+            while not all(future.done() for future in futures):
+                time.sleep(0.02)
+            os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+        told += results
+    assert told == list(range(24))
+    assert work.over is None
+    client.wait_for_workers(2, timeout=60)
+
+
+def test_a_result_that_cannot_be_fetched_is_told(client, monkeypatch):
+    monkeypatch.setattr(fleet, "TICK", 0.01)
+    work = fleet.Work(client, fleet_jobs.unreadable, None, ["x"], lambda job: [job], lambda _: 0)
+    ((_, results),) = [(entry, list(results)) for entry, results in work]
+    assert results == [
+        fleet.Fault("what was made of it could not be fetched: ValueError: not here", "look into the scheduler's log")
+    ]
 
 
 def test_what_a_worker_cannot_do_is_told_and_the_rest_is_done(client):
