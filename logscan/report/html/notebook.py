@@ -26,9 +26,9 @@ _STYLE = """
 .logscan-report .warning {border-color: #c98a1b}
 .logscan-report .info {border-color: #4f8fd0}
 .logscan-report p {margin: .4em 0}
-.logscan-report pre {white-space: pre-wrap; overflow-wrap: anywhere; margin: .4em 0; padding: .5em; border: 1px solid #8886}
+.logscan-report pre {font-family: var(--jp-code-font-family, monospace); font-size: .9em; white-space: pre-wrap; overflow-wrap: anywhere; margin: .4em 0; padding: .5em; border: 1px solid #8886}
 .logscan-report table {border-collapse: collapse; margin: .4em 0}
-.logscan-report th, .logscan-report td {text-align: left; padding: .15em .8em .15em 0; vertical-align: top}
+.logscan-report table th, .logscan-report table td {text-align: left; padding: .15em .8em .15em 0; vertical-align: top}
 .logscan-report .small {opacity: .75; font-size: .9em}
 .logscan-report summary {cursor: pointer}
 """
