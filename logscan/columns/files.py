@@ -17,7 +17,7 @@ from logscan.errors import LogscanError
 from logscan.report.sheet import MAX_CELL, cell
 
 ROWS = 65_536  # of a row group
-BYTES = 32 << 20  # of a row group, in memory
+BYTES = 20 << 20  # of a row group, in memory
 MAX_PARTITIONS = 1_000  # each keeps a file open
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 DAY = "day"

@@ -31,7 +31,7 @@ from logscan.model import Call, Finding, Origin, Record, Report, Rule, VolumeRef
 from logscan.quiet import Certificate, Run
 
 MAX_ROWS = 16_384  # of a batch
-MAX_TEXT = 4 << 20  # characters of long texts in a batch
+MAX_TEXT = 2 << 20  # characters of long texts in a batch
 _BIGGEST = (1 << 63) - 1
 
 
