@@ -229,19 +229,22 @@ def test_odd_records_are_read(before, after):
         assert rows_of(table_of(data, cuts=[3_000])) == rows_of(table_of(data, narrow=False))
 
 
-def test_rows_from_several_processes_are_those_of_one(tmp_path, monkeypatch):
-    data = "\n".join(test_narrow.log_of(5, "v4.9.0", 150, 0.0)).encode()
-    path = tmp_path / "x.log"
+@settings(max_examples=4, deadline=None)
+@given(st.integers(0, 1 << 32), st.integers(0, 300), st.sampled_from([0.0, 0.02]), st.sampled_from([2, 3]))
+def test_rows_from_several_processes_are_those_of_one(tmp_path_factory, seed, cut, gap, jobs):
+    data = "\n".join(test_narrow.log_of(seed, "v4.9.0", 120, gap)).encode()[cut:]
+    path = tmp_path_factory.mktemp("file") / "x.log"
     path.write_bytes(data)
-    monkeypatch.setattr(passing, "NARROW_FROM", 1)
-    monkeypatch.setattr(passing, "LEARN_FROM", 2_000)
-    monkeypatch.setattr(ranges, "RANGE", 40_000)
-    monkeypatch.setattr(ranges, "WORTH", 0)
-    monkeypatch.setattr(sources, "CHUNK", 5_000)
-    whole = logscan.read(path, reference=REFERENCE, jobs=1)
-    assert whole.to_pylist() == logscan.read(path, reference=REFERENCE, jobs=2).to_pylist()
-    wanted = rows_of(table_of(data, narrow=False))
-    assert [{**row, "input": "x.log"} for row in rows_of(whole)] == wanted
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passing, "NARROW_FROM", 1)
+        patch.setattr(passing, "LEARN_FROM", 2_000)
+        patch.setattr(ranges, "RANGE", 40_000)
+        patch.setattr(ranges, "WORTH", 0)
+        patch.setattr(narrow, "UNIT", 5_000)
+        tabler = columns.Tabler("records", loaded(), scan.Options(reference=REFERENCE, jobs=jobs))
+        chunks = iter([data[start : start + 5_000] for start in range(0, len(data), 5_000)])
+        batches = list(tabler.batches([sources.Source("x.log", None, chunks, str(path))]))
+    assert rows_of(pa.Table.from_batches(batches, tabler.schema)) == rows_of(table_of(data, narrow=False))
 
 
 bodies = st.recursive(
