@@ -142,7 +142,9 @@ def subject_of(text: str) -> Subject:
     return Subject(volume_in(text) or "")
 
 
-_PODS = re.compile(rf"(?P<dir>/[^\s\"':,=]*?)/pods/{UUID}/(?:volumes|volume-subpaths|plugins|containers|etc-hosts)\b")
+_PODS = re.compile(rf"/pods/{UUID}/(?:volumes|volume-subpaths|plugins|containers|etc-hosts)\b")
+_NO_PATH = re.compile(r"[\s\"':,=]")
+_MAX_PATH = 4096  # characters
 
 
 _ANY_HANDLE = re.compile(r"(?<![^\s\"'\\(^=])[^\s\"'\\()^#]+#[^\s\"'\\()^#]*#[^\s\"'\\()^]+")
@@ -161,8 +163,12 @@ def handle_in(text: str, volume: str) -> VolumeId | None:
 
 def kubelet_dir(text: str) -> str:
     """The root directory of the kubelet that a path of a pod in *text* shows, "" where there is none."""
-    found = _PODS.search(text)
-    return found["dir"] if found else ""
+    # From what stands behind it backwards: a pattern that begins with any "/" takes the square of a text of slashes.
+    for found in _PODS.finditer(text):
+        word = _NO_PATH.split(text[max(0, found.start() - _MAX_PATH) : found.start()])[-1]
+        if "/" in word:
+            return word[word.index("/") :]
+    return ""
 
 
 def names_source(text: str) -> bool:

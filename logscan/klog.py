@@ -45,7 +45,7 @@ _SYSTEM = frozenset(("journald", "syslog", "dmesg"))
 _PANICS = (
     "panic: ", "fatal error: ", "[signal SIG", "goroutine ", "runtime: ", "unexpected fault address ", "SIGSEGV: ", "SIGQUIT: ", "SIGABRT: ",
 )  # fmt: skip
-_GOROUTINE = re.compile(r"goroutine [0-9]+ (?:\S+=\S+ )*\[")
+_GOROUTINE = re.compile(r"goroutine [0-9]+ (?:[^\s=]+=\S+ )*\[")
 _PREAMBLE = ("Running on machine: ", "Binary: Built with ", "Running duration", "Log line format: ")
 _BANNER = (
     "DRIVER INFORMATION", "---", "Build Date:", "Compiler:", "Driver Name:", "Driver Version:", "Git Commit:", "Go Version:", "Platform:",

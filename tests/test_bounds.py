@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from benchmarks import bounds
 from logscan import frames, incidents, klog, match, rules, scan, sources, streams, unpack, volumes
 from logscan.calls import Tracker
+from logscan.errors import SourceError
 from logscan.model import Line, Origin, Record, Report
+from logscan.report import json_reader
 from logscan.sources import Source
 from tests.reading import piped, problems
 
@@ -219,6 +221,24 @@ def test_inputs_that_are_too_many_are_told_of_together_and_sums_stay(monkeypatch
         assert rest.name == f"({12 - most} more inputs)"
         assert len(rest.pods) == len([n for n in range(most, 12) if n % 2])
         assert rest.warnings == (f"{len([n for n in range(most, 12) if n % 3])} of them have warnings",)
+
+
+def test_a_report_of_absurdly_many_values_is_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("they were made"))
+    with pytest.raises(SourceError, match="holds more values than a report has"):
+        json_reader.read(b"[" + b"[]," * 800_000 + b"0]", "report.json")
+
+
+@pytest.mark.parametrize("token", ["/", "/a", "//pods/", '="', "a=b ", "'", "mkdir /"])
+def test_questions_about_a_text_take_no_square_of_its_length(token):
+    """A text of slashes took minutes.  Were one of them to do so again, this would take hours."""
+    from fuzz import csi as asked
+    from fuzz import klog as joined
+
+    text = token * (300_000 // len(token))
+    asked.one(text[:100_000].encode())
+    for head in ("panic: ", "goroutine 1 [", HEADER, ""):
+        joined.one(f"{head}{text}\n{text[:1000]}\n".encode())
 
 
 # ---------------------------------------------------------------- archives

@@ -48,6 +48,9 @@ _SUPPRESSED_TOO = {"kind", "category", "until", "place"}
 _HELP = "give a report that `logscan --format json` wrote"
 
 
+MAX_VALUES = 1_500_000  # of brackets and commas: what is made of two bytes may take a hundred
+
+
 def read(data: bytes, name: str) -> Report:
     """Read what ``json_v1.write`` wrote; *name* is the file's, for errors.
 
@@ -71,6 +74,8 @@ def _parsed(data: bytes, name: str) -> Any:
     def no_number(text: str) -> None:
         raise SourceError(name, f"{text} is no JSON", _HELP)
 
+    if sum(map(data.count, (b"{", b"[", b","))) > MAX_VALUES:
+        raise SourceError(name, "holds more values than a report has", _HELP)
     try:
         # UTF-16 and byte order marks too: it is what some shells make of `>`.
         return json.loads(data.removeprefix(b"\xef\xbb\xbf"), object_pairs_hook=once, parse_constant=no_number)
