@@ -42,7 +42,10 @@ OPTIONS = scan.Options(reference=REFERENCE)
 
 @pytest.fixture(scope="module")
 def client():
-    with s3.serving():
+    import dask
+
+    # A worker that is missing 15 s after it was missed would be given up: it may be the next one that was killed.
+    with s3.serving(), dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}):
         for name, data in OBJECTS.items():
             s3.put(f"s3://fleet/{name}", data)
         with fleet.connected(fleet.LOCAL, 2) as client:
