@@ -210,6 +210,8 @@ class Scanner:
         volumes = self._tracker.volumes
         if origin is None or not self._tracker.may_pass(origin, methods, run.names, named=named):
             return False
+        if not volumes.awake.isdisjoint(run.names):  # a part before this one had to be read, and told of them
+            return False
         if self.listener is not None and not self.listener.takes(used.values(), origin):
             return False
         line = reading.tally.lines + 1

@@ -172,6 +172,18 @@ def test_a_volume_that_fails_later_is_known_by_what_was_passed_over():
     assert claims >= {(volume.name, volume.claim.partition("/")[2]) for volume in volumes[:3]}
 
 
+def test_a_run_of_which_a_part_had_to_be_read_is_read_to_its_end():
+    """What was read woke a volume of the part after it, which must not be put to sleep again."""
+    lines = log_of(660947, "v4.2.0", 12, 3.0)
+    dice = random.Random(35)
+    lines.insert(dice.randrange(len(lines) + 1), "")
+    first, second = (dice.randrange(len(lines)) for _ in range(2))
+    lines[first], lines[second] = lines[second], lines[first]
+    del lines[dice.randrange(len(lines))]
+    data = "\n".join(lines).encode()
+    assert reported(data, [2_000]) == reported(data, narrow=False)
+
+
 @settings(max_examples=4, deadline=None)
 @given(st.integers(0, 1 << 32), st.integers(0, 1 << 20), st.sampled_from([0.0, 0.02]))
 def test_a_file_read_by_processes_gives_the_report_of_the_whole(tmp_path_factory, seed, cut, gap):
