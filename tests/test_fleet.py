@@ -279,6 +279,15 @@ def test_a_cluster_that_is_of_no_use_is_an_error_of_one_line(arguments, problem,
     assert len(err.splitlines()) == 2
 
 
+def test_without_dask_the_option_is_an_error_of_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert cli.run(["--dask", "local", "x.log"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "logscan: error: --dask: needs Dask, which is not installed",
+        "  help: pip install 'logscan[dask]'",
+    ]
+
+
 def test_ctrl_c_ends_it_with_the_report_on_what_was_read(tmp_path):
     """The processes of the cluster are in the terminal's group, too, and have nothing to say of it."""
     first, endless = tmp_path / "a.log", tmp_path / "b.log"
