@@ -227,6 +227,11 @@ def other_pod(pod: str, container: str) -> bool:
     return "nfs" not in pod or "democratic-csi" in pod
 
 
+def names_volume(text: str) -> bool:
+    """Whether *text*, which may be cut down to its shape, is certainly about an NFS mount or a volume of CSI."""
+    return any(word in text for word in ("kubernetes.io~csi", "NFS file handle", "mount.nfs", "nfs.csi.k8s.io^"))
+
+
 def volume_in(text: str) -> str | None:
     """The first provisioned volume's name (``pvc-<uuid>``) in *text*."""
     found = _VOLUME_NAME.search(text)

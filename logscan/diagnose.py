@@ -258,7 +258,9 @@ def _fold_symptoms(
         rivals = by_volume[name] + by_path[case.context.get("path", "")] if name else by_volume[""]
         if name:
             rivals = rivals + [
-                one for one in by_volume[""] if _keeps_driver_down(one, case) or _names_option(one, case)
+                one
+                for one in by_volume[""]
+                if _keeps_driver_down(one, case) or _names_option(one, case) or _same_server(one, case)
             ]
         # A symptom that names nobody can only be held against all.
         if not name and case.cause.category in SYMPTOMS:
@@ -275,6 +277,19 @@ def _keeps_driver_down(other: _Case, case: _Case) -> bool:
     """Whether *other* names no volume because the driver itself, as all volumes need it, does not run."""
     nodes = {case.context.get("node"), other.context.get("node")} - {None}
     return other.cause.category in _DRIVER_DOWN and other.recovered == case.recovered and len(nodes) < 2
+
+
+def _same_server(other: _Case, case: _Case) -> bool:
+    """Whether a node's kernel tells that it does not reach the server of *case*."""
+    server = other.context.get("server")
+    nodes = {case.context.get("node"), other.context.get("node")} - {None}
+    return (
+        server is not None
+        and other.incident.origin.component == "kernel"
+        and server == case.context.get("server")
+        and other.recovered == case.recovered
+        and len(nodes) < 2
+    )
 
 
 def _names_option(other: _Case, case: _Case) -> bool:

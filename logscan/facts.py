@@ -286,7 +286,7 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     values["errno"] = csi.errno_in(incident.message)
     values.setdefault("target", (call.target if call else "") or csi.subject_of(incident.message).target)
     host = incident.node or incident.origin.node
-    if incident.origin.component == "nfsd":  # the host that logs is the server, not a node
+    if _SERVERS_OWN.search(incident.origin.stream):  # the host that logs is the server, not a node
         values["server"] = values["server"] or host
         host = ""
     values["node"] = host
@@ -302,6 +302,9 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     values["kubelet_dir"] = csi.kubelet_dir(incident.message) or csi.kubelet_dir(values["target"] or "")
     return {name: value for name, value in values.items() if value or (name == "options" and value is not None)}
 
+
+# What only a server logs, in a journal; rpc.gssd and rpc.statd run on nodes, too.
+_SERVERS_OWN = re.compile(r"/(?:rpc\.)?(?:mountd|nfsd|exportfs|nfsdcld)$")
 
 # Distributions whose kubelet has a root directory of its own, by the name of the unit that logs.
 _DISTRIBUTIONS: Mapping[str, str] = {
@@ -360,6 +363,19 @@ def _class_of_claim(names: Mapping[str, str]) -> str:
     return f"$(kubectl get pvc {pvc} -n {namespace} -o jsonpath={{.spec.storageClassName}})"
 
 
+# Where a command runs in the driver's pod of a node.
+_NODES_POD = "$(kubectl -n kube-system get pod -l app=csi-nfs-node --field-selector spec.nodeName={node} -o name)"
+
+
+def _driver_pod(names: Mapping[str, str]) -> str:
+    """The pod of the driver that did what went wrong, as the log tells it."""
+    if names.get("method") and not names["method"].startswith("Node"):
+        return "deploy/csi-nfs-controller"
+    if "node" not in names and re.fullmatch(r"[a-z0-9.-]*nfs-node-[a-z0-9]+", names.get("pod", "")):
+        return "pod/{pod}"
+    return _NODES_POD
+
+
 def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> str:
     """Substitute ``{name}``; nothing else is evaluated, and other braces stay as they are.
 
@@ -368,6 +384,8 @@ def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> s
             as one plain word is shown as ``<name>``, like one that is not known.
     """
     known = _Names(names)
+    if command and _NODES_POD in template:
+        template = template.replace(_NODES_POD, _driver_pod(names))
     parts = template.split("{")
     out = [parts[0]]
     for part in parts[1:]:

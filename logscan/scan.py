@@ -496,8 +496,9 @@ def verdict_of(diagnoses: Sequence[Diagnosis], told: bool, unrecognised: tuple[U
     """
     worst = max((diagnosis.severity for diagnosis in diagnoses), default=None)
     if worst is None:
-        # A warning that no rule knows is shown, but it is no reason to doubt calls that all went well.
-        doubtful = [one for one in unrecognised if one.severity > Severity.WARNING]
+        # A warning that no rule knows is shown, but it is no reason to doubt calls that all went well, unless it
+        # is about an NFS volume.
+        doubtful = [one for one in unrecognised if one.severity > Severity.WARNING or csi.names_volume(one.example)]
         return "healthy" if told and not doubtful else "not-enough-evidence"
     if all(d.category in {"insufficient-evidence", "deadline-exceeded"} for d in diagnoses if d.severity == worst):
         return "not-enough-evidence"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ LARGE = 2_000  # characters of the parameters of a volume; real ones have some h
 MAX_LARGE = 16 << 20  # characters of the large ones together
 MAX_PLACES = 64  # where a volume was mounted or unmounted well
 
+
+_REFERENCE = re.compile(r"\b(Kind|Namespace|Name|UID|reason): ?[\"']([^\"']*)[\"']")
 
 # A call that ended well and was not read: its lines (or their offset for ``fetch``), their size, the order of
 # reading of its last record, the year and the zone (µs east of UTC) of its stamps, fetch(offset, size), who wrote it.
@@ -190,9 +193,12 @@ class Volumes:
     def learn_event(self, record: Record, clock: int) -> None:
         """Take over what an event, or the head of a description, says of a claim, a volume or a pod.
 
-        Also the provisioner's own ``Event occurred object="ns/claim" …``, which names the object in one field.
+        Also the sidecars' own ``Event occurred object="ns/claim" …``, which names the object in one field, and
+        ``Event(v1.ObjectReference{Kind:"…", Namespace:"…", Name:"…", UID:"…", …``.
         """
         fields = record.fields or {}
+        if not fields and record.message.startswith("Event("):
+            fields = {key.lower(): value for key, value in _REFERENCE.findall(record.message[:LARGE])}
         namespace, name = fields.get("namespace", ""), fields.get("name", "")
         if not name:
             namespace, _, name = fields.get("object", "").partition("/")
