@@ -27,6 +27,14 @@ _NOT_NEEDED = ("showmount ", "kubectl get storageclass ", "kubectl get sc ")
 _CLASS = re.compile(r"StorageClass \\?\"(?P<name>[a-z0-9][-a-z0-9.]*)\\?\"")
 
 
+# What was refused, and what exports say that allow it: by (errno, stage).
+_ALLOWED = {
+    ("EACCES", "mount"): ("{server} refuses this client", "admits it"),
+    ("EROFS", "write"): ("the mounted share is read-only", "exports it rw"),
+}
+_BY_EXPORTS = frozenset({"client-not-allowed", "path-not-exported", "export-read-only", "wrong-share-path"})
+
+
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """The causes in their new order, and the lines that decided."""
@@ -119,9 +127,10 @@ class Scales:
         server, share = names.get("server", ""), names.get("share", "")
         if met not in _EXPLAINED or not server or not share:
             return None
-        found = next((one for one in _chain(self._predict(names, volume)) if _fits(one, met, stage)), None)
+        predicted = self._predict(names, volume)
+        found = next((one for one in _chain(predicted) if _fits(one, met, stage)), None)
         if found is None:
-            return None
+            return self._contradicted(causes, predicted, (met, stage))
         known = next((cause for cause in causes if cause.category == found.category), None)
         cause = known or Cause(found.category, found.why[0] if found.why else found.category)
         cause = replace(
@@ -129,11 +138,25 @@ class Scales:
             confidence="medium" if found.confidence == "low" else "high",
             remedy=self._remedy(cause.remedy, found, names, volume),
         )
-        proof: tuple[Evidence, ...] = ()
-        if (entry := found.entry) is not None:
-            text = f"{entry.path} {entry.client}({','.join(entry.options.stated)})"
-            proof = (Evidence(entry.source, entry.line, entry.line, text),)
-        return Weighed([cause, *(other for other in causes if other is not known)], proof)
+        return Weighed([cause, *(other for other in causes if other is not known)], _proof(found))
+
+    @staticmethod
+    def _contradicted(causes: Sequence[Cause], predicted: Prediction, met: tuple[str, str]) -> Weighed | None:
+        """The exports allow what was refused: then they are not what the server went by."""
+        allows = _ALLOWED.get(met)
+        entry, first = predicted.entry, causes[0]
+        if allows is None or entry is None or predicted.category != "healthy" or first.category not in _BY_EXPORTS:
+            return None
+        place = f"{entry.source}:{entry.line}"
+        step = f"{place} {allows[1]}: compare it with what exportfs -v prints on {{server}}; run exportfs -ra there if the file is the newer."
+        cause = replace(
+            first,
+            cause=f"{allows[0]}, though {place} {allows[1]}: these exports are not in force on {{server}}, or are another server's",
+            confidence="medium",
+            confirm=("sudo exportfs -v    # on {server}", *(one for one in first.confirm if not one.startswith("sudo exportfs -v"))),
+            remedy=replace(first.remedy, steps=(step, *first.remedy.steps)),
+        )  # fmt: skip
+        return Weighed([cause, *causes[1:]], _proof(predicted))
 
     def _predict(self, names: Mapping[str, str], volume: Volume | None) -> Prediction:
         given = self.facts.storage_classes.get(self.class_name(volume, names))
@@ -195,6 +218,14 @@ def observed(message: str) -> tuple[str, str]:
         return errno, "write" if csi.parse_path(csi.subject_of(text).target).where == "share" else ""
     # v4.13.3 and newer log a refused chmod as the bare errno.
     return errno, "chmod" if "chmod" in text or text.lower() in csi.ERRNOS else ""
+
+
+def _proof(found: Prediction) -> tuple[Evidence, ...]:
+    """The line of the exports that decided."""
+    if (entry := found.entry) is None:
+        return ()
+    text = f"{entry.path} {entry.client}({','.join(entry.options.stated)})"
+    return (Evidence(entry.source, entry.line, entry.line, text),)
 
 
 def _chain(first: Prediction) -> Iterator[Prediction]:
