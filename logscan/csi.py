@@ -217,12 +217,15 @@ def other_driver(text: str, reporter: str = "") -> str:
     return driver if "nfs" not in driver or "/" in driver or "democratic-csi" in driver else ""
 
 
+_DRIVERS_POD = re.compile(r"csi-[a-z]+-(?:node|controller)|-csi-(?:node|controller|driver)")
 _DRIVERS_CONTAINER = re.compile(r"csi|plugin|driver|liveness|snapshotter|resizer|provisioner|attacher|registrar")
 
 
 def other_pod(pod: str, container: str) -> bool:
     """Whether a container's log is certainly that of another storage driver, by the names of pod and container."""
-    if "csi" not in pod or not _DRIVERS_CONTAINER.search(container):
+    if "csi" not in pod or not container or container == "nfs":
+        return False
+    if not (_DRIVERS_CONTAINER.search(container) or _DRIVERS_POD.search(pod)):
         return False
     return "nfs" not in pod or "democratic-csi" in pod
 

@@ -206,6 +206,8 @@ def count_attempt(call: Call) -> None:
     """Number a call among those of its method and volume."""
     if call.volume is not None:
         key = method_key(call)
+        if call.method.startswith("Node"):  # other nodes do not try it again, they have pods of their own
+            key = f"{key} {call.origin.stream}"
         call.attempt = call.volume.attempts[key] = call.volume.attempts.get(key, 0) + 1
 
 
