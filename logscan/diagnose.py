@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from logscan import csi, joins, match
 from logscan.calls import Tracker
-from logscan.facts import Facts, World, context_of, fill, with_install
+from logscan.facts import Facts, World, context_of, fill, say, with_install
 from logscan.incidents import Collector, Incident
 from logscan.model import (
     UNRECOGNISED_FAILURE,
@@ -452,8 +452,8 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: World, failing: s
         category=lead.cause.category,
         severity=Severity.INFO if recovered else max(case.rule.severity for case in group),
         confidence=lead.cause.confidence,
-        title=fill(lead.rule.title, names),
-        cause=fill(lead.cause.cause, names),
+        title=say(lead.rule.title, names),
+        cause=say(lead.cause.cause, names),
         remedy=_remedy(lead.cause.remedy, names),
         confirm=_commands(lead.cause.confirm, names),
         alternatives=_alternatives(lead, names),
@@ -507,8 +507,8 @@ def _complete(names: dict[str, str], lead: _Case, guests: Iterable[_Case]) -> No
 
 def _remedy(remedy: Remedy, names: Mapping[str, str]) -> Remedy:
     return Remedy(
-        fill(remedy.summary, names),
-        tuple(fill(step, names) for step in remedy.steps),
+        say(remedy.summary, names),
+        tuple(say(step, names) for step in remedy.steps),
         _commands(remedy.commands, names),
         fill(remedy.manifest, names) if remedy.manifest else None,
     )
@@ -528,7 +528,7 @@ def _alternatives(lead: _Case, names: Mapping[str, str]) -> tuple[Alternative, .
         if cause.category in seen:
             continue
         seen.add(cause.category)
-        result.append(Alternative(cause.category, fill(cause.cause, names), _commands(cause.confirm, names)))
+        result.append(Alternative(cause.category, say(cause.cause, names), _commands(cause.confirm, names)))
     return tuple(result[:MAX_ALTERNATIVES])
 
 

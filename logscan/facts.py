@@ -363,6 +363,19 @@ def _class_of_claim(names: Mapping[str, str]) -> str:
     return f"$(kubectl get pvc {pvc} -n {namespace} -o jsonpath={{.spec.storageClassName}})"
 
 
+# How a sentence names whom the log does not, where the name stands as a word of its own.
+_NAMELESS = re.compile(r"(?<!share )(?<!server )(?<![^ (])\{(?P<name>server|share)\}(?=[ ,;.)]|'s\b|: |$)")
+_WORDS_FOR = {"server": "the NFS server", "share": "the share"}
+
+
+def say(template: str, names: Mapping[str, str]) -> str:
+    """Fill a sentence: who is not known is no ``<name>`` in it where a word can say who is meant."""
+    return fill(
+        _NAMELESS.sub(lambda found: found[0] if names.get(found["name"]) else _WORDS_FOR[found["name"]], template),
+        names,
+    )
+
+
 # Where a command runs in the driver's pod of a node.
 _NODES_POD = "$(kubectl -n kube-system get pod -l app=csi-nfs-node --field-selector spec.nodeName={node} -o name)"
 

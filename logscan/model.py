@@ -206,7 +206,7 @@ class Volume:
     parameters: dict[str, str] = field(default_factory=dict)  # of the CreateVolume request
     source: str = ""  # "server:/path" of the last mount seen for it
     options: str | None = None  # options of that mount; None: no mount seen
-    attempts: dict[str, int] = field(default_factory=dict)  # by method (and snapshot)
+    attempts: dict[str, int] = field(default_factory=dict)  # by method (and snapshot, or pod of a node)
     # When a method last ended well: (time, order of reading).  A node's calls are in the second, by
     # (method, input, stream) of whoever answered: what works on one node may fail on another.
     successes: dict[str, tuple[int | None, int]] = field(default_factory=dict)

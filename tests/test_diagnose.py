@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logscan import rules
-from logscan.facts import fill
+from logscan.facts import fill, say
 from logscan.model import Report, Severity
 from logscan.scan import Options, Scanner
 from logscan.sources import Source
@@ -303,6 +303,24 @@ def test_filling_a_template_never_fails_and_evaluates_nothing(template, names):
 )
 def test_a_template_names_what_is_known_and_leaves_the_rest(template, expected):
     assert fill(template, {"server": "10.0.0.5"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (
+            "{server} squashes root, who may not write in {share}",
+            "the NFS server squashes root, who may not write in the share",
+        ),
+        ("{share} is no export of {server}'s", "the share is no export of the NFS server's"),
+        ("{server}:{share} and 'share {share}', \"{share}\"", "<server>:<share> and 'share <share>', \"<share>\""),
+        ("{node} does not reach {server}", "<node> does not reach the NFS server"),
+    ],
+)
+def test_a_sentence_has_words_for_a_server_and_a_share_that_are_not_known(template, expected):
+    assert say(template, {}) == expected
+    known = {"server": "10.0.0.5", "share": "/srv", "node": "n1"}
+    assert say(template, known) == fill(template, known)
 
 
 def test_a_class_that_the_log_does_not_name_is_asked_of_the_claim():
