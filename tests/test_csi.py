@@ -177,3 +177,42 @@ def test_a_span_of_versions_lies_in_a_range_only_as_a_whole(version, spec, insid
 )  # fmt: skip
 def test_errno_by_the_words_of_go_and_of_glibc(text, name):
     assert csi.errno_in(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "applyFSGroup failed for vol nas.int#vol/a#pvc-1##: lchown /x: read-only file system",
+        'failed to take snapshot of the volume nas.int#vol/a#pvc-1##: "rpc error: code = Internal"',
+        'Volume ID "nas.int#vol/a#sub/dir#pvc-1#retain" is busy',
+    ],
+)
+def test_a_handle_is_found_wherever_it_stands(text):
+    found = csi.handle_in(text, "pvc-1")
+    assert found is not None
+    assert (found.server, found.share) == ("nas.int", "/vol/a")
+    assert csi.handle_in(text, "pvc-2") is None
+
+
+def test_the_block_below_the_start_states_the_version():
+    block = "DRIVER INFORMATION:\n-------------------\nCompiler: gc\nDriver Version: v3.1.0\nGo Version: go1.17.3"
+    assert csi.banner_version(block) == "v3.1.0"
+    assert csi.banner_version(block.replace("v3.1.0", "N/A")) is None
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "other"),
+    [
+        ("ebs-csi-node-9lx", "ebs-plugin", True),
+        ("ebs-csi-controller-7c9", "csi-provisioner", True),
+        ("csi-azuredisk-node-x1", "azuredisk", True),
+        ("democratic-csi-nfs-node-abcde", "csi-driver", True),
+        ("csi-nfs-node-x7x2k", "liveness-probe", False),
+        ("rke2-csi-driver-nfs-controller-0", "csi-provisioner", False),
+        ("csi-demo-0", "web", False),
+        ("web-0", "driver", False),
+        ("", "", False),
+    ],
+)
+def test_another_drivers_container_is_known_by_its_pod(pod, container, other):
+    assert csi.other_pod(pod, container) is other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import string
 from functools import cache
 
 import pytest
@@ -332,13 +333,24 @@ def test_a_class_that_the_log_does_not_name_is_asked_of_the_claim():
         assert fill("get {storageclass}", hostile, command=True) == "get <storageclass>"
 
 
+WORD = frozenset(string.ascii_letters + string.digits + "_.-")  # after these a shell expands no "~"
+
+
 @given(st.text(min_size=1))
 def test_log_text_in_a_command_is_one_plain_word_or_left_out(value):
     shown = fill("showmount -e {server} # {server}", {"server": value}, command=True)
     assert shown in {f"showmount -e {value} # {value}", "showmount -e <server> # <server>"}
     if "<server>" not in shown:
         assert shlex.split(f"x {value}") == ["x", value]
-        assert not set(value) & set("$`;&|<>()'\"\\ \n*?~!")
+        assert not set(value) & set("$`;&|<>()'\"\\ \n*?!")
+        assert not any(before not in WORD for before, char in zip(" " + value, value, strict=False) if char == "~")
+
+
+def test_a_path_of_kubelet_is_one_plain_word():
+    path = "/var/lib/kubelet/pods/5f0c/volumes/kubernetes.io~csi/pv-web/mount"
+    assert fill("umount {path}", {"path": path}, command=True) == f"umount {path}"
+    for expanded in ("~", "~root/x", "a=~", "a:~/x", "/~"):
+        assert fill("umount {path}", {"path": expanded}, command=True) == "umount <path>"
 
 
 @pytest.mark.parametrize("rule", loaded().rules, ids=lambda rule: rule.id)
