@@ -21,7 +21,6 @@ from logscan.volumes import MAX_VOLUMES, Volumes, learn_context
 
 MAX_AMBIGUOUS = 256  # errors that name nobody
 MAX_STARTS = 1_000  # of drivers, the latest
-
 # A mount of the driver lasts 110 s at most (90 s before v4.13), a call of kubelet two minutes: what is longer, hangs.
 HUNG_AFTER = 120_000_000  # µs
 
@@ -61,8 +60,8 @@ class Tracker:
         self.clock += 1
         message = record.message
         handler = self._handlers.get("Event" if record.kind in {"event", "preamble"} else message[:5])
-        # connection.go is the sidecars' side of the same calls: counting it would double them.
-        if handler is None or record.file == "connection.go":
+        # The sidecars' side of the same calls would double them; another driver's look the same.
+        if handler is None or record.file == "connection.go" or csi.foreign(record.origin):
             return None
         stream = self.streams.of(record.origin)
         if record.time is not None and (stream.last_time is None or record.time > stream.last_time):
@@ -71,7 +70,8 @@ class Tracker:
 
     def may_pass(self, origin: Origin, methods: Iterable[str], names: Sequence[str], *, named: bool) -> bool:
         """Whether calls that went well would change nothing but counts; see Stream.lets_pass."""
-        return self._given_up.isdisjoint(names) and self.streams.of(origin).lets_pass(methods, names, named=named)
+        fits = self._given_up.isdisjoint(names) and not csi.foreign(origin)
+        return fits and self.streams.of(origin).lets_pass(methods, names, named=named)
 
     def pass_over(self, origin: Origin, run: Run, last_time: int | None) -> None:
         """Take note of calls that went well, whose lines are not read."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from logscan.model import Origin
+
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -221,6 +223,7 @@ _DRIVERS_POD = re.compile(r"csi-[a-z]+-(?:node|controller)|-csi-(?:node|controll
 _DRIVERS_CONTAINER = re.compile(r"csi|plugin|driver|liveness|snapshotter|resizer|provisioner|attacher|registrar")
 
 
+@lru_cache(maxsize=1024)  # asked of each line of a container
 def other_pod(pod: str, container: str) -> bool:
     """Whether a container's log is certainly that of another storage driver, by the names of pod and container."""
     if "csi" not in pod or not container or container == "nfs":
@@ -228,6 +231,11 @@ def other_pod(pod: str, container: str) -> bool:
     if not (_DRIVERS_CONTAINER.search(container) or _DRIVERS_POD.search(pod)):
         return False
     return "nfs" not in pod or "democratic-csi" in pod
+
+
+def foreign(origin: Origin) -> bool:
+    """Whether lines of *origin* are certainly another storage driver's; see other_pod."""
+    return bool(origin.pod) and other_pod(origin.pod, origin.container)
 
 
 def names_volume(text: str) -> bool:

@@ -100,7 +100,7 @@ class Engine:
 
     def _ours(self, record: Record, findings: list[Finding]) -> list[Finding]:
         """*findings* without those that only look so: the trouble of another driver uses the same words."""
-        if csi.other_pod(record.origin.pod, record.origin.container):
+        if csi.foreign(record.origin):
             if self._other is None or record.severity is None or record.severity < Severity.WARNING:
                 return []
             return [Finding(self._other, record, {"driver": record.origin.pod}, 0)]
