@@ -15,7 +15,22 @@ import re
 from collections.abc import Mapping
 
 KEY_BYTES = 32
-KINDS = ("ns", "pod", "claim", "class", "node", "host", "domain", "volume", "snapshot", "name", "user", "dir", "input")
+KINDS = (
+    "ns",
+    "pod",
+    "claim",
+    "class",
+    "node",
+    "host",
+    "domain",
+    "volume",
+    "snapshot",
+    "name",
+    "user",
+    "dir",
+    "input",
+    "csi",
+)
 
 # Neither vowels nor a-f: no pseudonym reads like a word, or is taken for a hexadecimal number.
 _LETTERS = "ghjkmnpqrstvwxz"

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 
 from logscan.contexts import named_in
+from logscan.csi import other_pod
 from logscan.model import Rule
 from logscan.pseudonyms import Pseudonyms
 from logscan.secrets import GONE, Secrets
@@ -254,6 +255,8 @@ class Redactor:
             self._issued.add(text)
         if "." in text and kind in {"host", "node", "domain"}:
             return self._dotted(text)
+        if kind == "pod" and other_pod(text, "csi"):
+            kind = "csi"  # whose trouble a log is, is told by a pod of another storage driver
         return self.pseudonyms.name(kind, text)
 
     def _dotted(self, text: str) -> str:

@@ -171,7 +171,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secrets": set(),
     "contexts": set(),
     "tables": set(),
-    "redact": {"contexts", "frames", "model", "shippers", "pseudonyms", "secrets", "tables"},
+    "redact": {"contexts", "csi", "frames", "model", "shippers", "pseudonyms", "secrets", "tables"},
     "redactmap": {"undo", "errors", "pseudonyms"},
     "redactstream": {"errors", "redact", "sources"},
     "redactreport": {"errors", "history", "ledger", "model", "quiet", "redact", "shapes", "timeline", "unknown"},
