@@ -107,6 +107,17 @@ def _plain() -> Iterator[tuple[tuple[str, ...], str]]:
     )
     yield ("serviceaccount",), rf"system:serviceaccounts?:(?P<ns>{_SHORT})"
     yield ("system:node:",), rf"system:node:(?P<node>{_SHORT})"
+    # The event that a sidecar logs, of client-go before it was structured.
+    for kind, group in (
+        ("PersistentVolumeClaim", "claim"),
+        ("PersistentVolume", "volume"),
+        ("Pod", "pod"),
+        ("[A-Za-z]+", "name"),
+    ):
+        yield (
+            ("ObjectReference{",),
+            rf'ObjectReference{{Kind:"{kind}", Namespace:"(?P<ns>{_SHORT})?", Name:"(?P<{group}>{_NAME})"',
+        )
     # Pods as kubelet writes them, and the identity that a sidecar gives itself.
     yield ("_",), rf"(?<![\w.-])(?P<pod>{_SHORT})_(?P<ns>{_SHORT})(?:\({_UUID}\)|_{_UUID})"
     yield ("io_", "com_", "_"), rf"(?<![\w.-])[a-z0-9-]+\.[a-z0-9.-]+_(?P<node>{_SHORT})_[0-9a-f]{{8}}"
