@@ -219,7 +219,8 @@ def other_driver(text: str, reporter: str = "") -> str:
     return driver if "nfs" not in driver or "/" in driver or "democratic-csi" in driver else ""
 
 
-_DRIVERS_POD = re.compile(r"csi-[a-z]+-(?:node|controller)|-csi-(?:node|controller|driver)")
+# The last is a stand-in: see redact.py.
+_DRIVERS_POD = re.compile(r"csi-[a-z]+-(?:node|controller)|-csi-(?:node|controller|driver)|^csi-[a-z0-9]+$")
 _DRIVERS_CONTAINER = re.compile(r"csi|plugin|driver|liveness|snapshotter|resizer|provisioner|attacher|registrar")
 
 

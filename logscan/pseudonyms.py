@@ -30,6 +30,7 @@ KINDS = (
     "dir",
     "input",
     "csi",
+    "csipod",
 )
 
 # Neither vowels nor a-f: no pseudonym reads like a word, or is taken for a hexadecimal number.

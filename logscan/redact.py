@@ -255,8 +255,9 @@ class Redactor:
             self._issued.add(text)
         if "." in text and kind in {"host", "node", "domain"}:
             return self._dotted(text)
-        if kind == "pod" and other_pod(text, "csi"):
-            kind = "csi"  # whose trouble a log is, is told by a pod of another storage driver
+        # Whose trouble a log is, is told by pods of other storage drivers: by their names, or with their containers'.
+        if kind == "pod" and other_pod(text, "plugin"):
+            kind = "csi" if other_pod(text, "x") else "csipod"
         return self.pseudonyms.name(kind, text)
 
     def _dotted(self, text: str) -> str:

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -285,8 +286,13 @@ PACKINGS = {
 }
 
 
+@cache
+def loaded() -> rules.RuleSet:
+    return rules.load()
+
+
 def diagnosed(*paths: Path) -> Report:
-    scanner = scan.Scanner(rules.load(), scan.Options(reference=REFERENCE))
+    scanner = scan.Scanner(loaded(), scan.Options(reference=REFERENCE))
     for source in open_sources([str(path) for path in paths], skipped=scanner.skipped):
         scanner.read(source)
     return scanner.report()
@@ -394,7 +400,7 @@ def test_where_a_dump_is_cut_into_chunks_changes_nothing(size):
 
 
 def restarts(paths: list[Path]) -> list[tuple[str, str]]:
-    scanner = scan.Scanner(rules.load(), scan.Options(reference=REFERENCE, trace=True))
+    scanner = scan.Scanner(loaded(), scan.Options(reference=REFERENCE, trace=True))
     for source in open_sources([str(path) for path in paths], skipped=scanner.skipped):
         scanner.read(source)
     trace = scanner.trace(scanner.report())
