@@ -98,14 +98,6 @@ def _plain() -> Iterator[tuple[tuple[str, ...], str]]:
     yield ("laim ", "PVC ", "pvc "), rf"(?:[cC]laim|PVC|pvc) {pair}(?P<claim>{_NAME})"
     yield ("pod ", "assigned ", "Pod "), rf"(?:[pP]od|assigned) {pair}(?P<pod>{_NAME})"
     yield ("assigned ",), rf"assigned \S+ to (?P<node>{_NAME})"
-    yield (
-        ("ObjectReference{",),
-        rf'Kind:"PersistentVolumeClaim", Namespace:"(?P<ns>{_SHORT})", Name:"(?P<claim>{_NAME})"',
-    )
-    yield (
-        ("ObjectReference{",),
-        rf'Kind:"(?!PersistentVolumeClaim")[^"]*", Namespace:"(?P<ns>{_SHORT})", Name:"(?P<name>{_NAME})"',
-    )
     yield ("lease ", "resource lock "), rf"(?:lease|resource lock) {pair}(?=[\w-])"
     yield ("lock=",), rf"lock={_QUOTE}{pair}"
     yield ("key=",), rf"(?<![\w.-])key=(?:{_QUOTE})?(?P<ns>[a-z0-9-]+)/(?P<name>{_NAME})"

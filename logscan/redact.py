@@ -57,8 +57,7 @@ _WELL_KNOWN = frozenset(
     )
 )  # fmt: skip
 _KNOWN_SHAPE = re.compile(
-    r"csi-nfs-(?:controller|node)(?:-[a-z0-9-]+)?|(?:(?:ebs|efs|fsx|longhorn|vsphere|smb|democratic)-)?csi-(?:nfs-|azuredisk-"
-    r"|azurefile-|blob-|cinder-|smb-)?(?:node|controller|plugin)(?:-[a-z0-9-]+)?|kube-api-access-[a-z0-9]+|(?:\S+\.)?csi\.\S+|(?:\S+\.)?democratic-csi\.\S+"
+    r"csi-nfs-(?:controller|node)(?:-[a-z0-9-]+)?|kube-api-access-[a-z0-9]+|(?:\S+\.)?csi\.\S+|(?:\S+\.)?democratic-csi\.\S+"
     r"|v?[0-9.]+|k8s-io|driver\.longhorn\.io"
 )
 _PREFIXES = frozenset(("", "pvc", "pv", "snapshot", "snapcontent", "archived-pvc", "volume"))
