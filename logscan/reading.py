@@ -8,6 +8,7 @@ from typing import TypeVar
 from logscan import events, frames, klog, sources
 from logscan.errors import SourceError
 from logscan.model import Origin, Record
+from logscan.pasted import Pasted
 from logscan.quiet import Run
 
 ENDLESS = 1 << 30  # bytes of a line that no log has
@@ -36,6 +37,7 @@ class Reading:
         self.name = name
         self.tally = sources.Tally()
         self.deframer = frames.Deframer(name, reference=reference, zone=zone)
+        self.pasted = Pasted()
         self._take = take
         self._splitter = sources.Splitter(self.tally)
         self._parser = events.Reader(
@@ -44,6 +46,7 @@ class Reading:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes, of whatever length."""
+        self.pasted.feed(chunk)
         for number, offset, raw in self._splitter.feed(chunk):
             self._line(number, offset, raw)
 
@@ -57,6 +60,7 @@ class Reading:
 
     def pass_over(self, origin: Origin, run: Run) -> tuple[int | None, int | None, tuple[int | None, int, str]]:
         """Go on behind a run whose lines are not read; returns when it began and ended, and how that was dated."""
+        self.pasted.give_up()
         self._splitter.skip(run.lines, run.size)
         self.deframer.pass_over(run.lines)
         closed, first, last = self._parser.pass_over(origin, run)

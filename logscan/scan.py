@@ -41,7 +41,7 @@ from logscan.model import (
 from logscan.quiet import Narrowed, Run, unfetched
 from logscan.reading import Reading, with_lines
 from logscan.rules import RuleSet
-from logscan.sorting import HOSTS, sort_out
+from logscan.sorting import HOSTS, evidence_in, sort_out
 from logscan.sources import Source
 
 if TYPE_CHECKING:  # 50 ms of a start, for what most runs are not given
@@ -169,6 +169,10 @@ class Scanner:
             reading.close()
         state = next(one for one in reversed(self._inputs) if one.name == reading.name)
         self._sum_up(state, reading.tally, reading.deframer)
+        for before, text in reading.pasted.blocks():
+            kind = evidence_in(text.encode("utf-8", "replace"), "")
+            if kind is not None:
+                state.warnings += self._learn(kind, "\n" * before + text, state.name)
         self._fold(state)
 
     def _fold(self, state: Account) -> None:
@@ -257,19 +261,23 @@ class Scanner:
         self._fold(state)
 
     def _weigh_in(self, state: Account, kind: str, data: bytes) -> None:
+        state.bytes, state.lines, state.framing = len(data), len(data.splitlines()), (kind,)
+        state.warnings = self._learn(kind, data.decode("utf-8", "replace"), state.name)
+        self.bytes += len(data)
+
+    def _learn(self, kind: str, text: str, name: str) -> tuple[str, ...]:
+        """Take in what was given beside the logs, or pasted among them; returns what is wrong with it."""
         from logscan.evidence.weigh import Scales
 
         if self._scales is None:
             self._scales = Scales(self.options.client)
         facts = self._scales.facts
         errors, faults = len(facts.errors), len(facts.faults)
-        facts.read(kind, data.decode("utf-8", "replace"), state.name)
-        state.bytes, state.lines, state.framing = len(data), len(data.splitlines()), (kind,)
-        state.warnings = tuple(
+        facts.read(kind, text, name)
+        return tuple(
             [f"{error.place}: {error.problem}" for error in facts.errors[errors:]]
             + [f"line {fault.line}: {fault.problem}" for _, fault in facts.faults[faults:] if fault.level != "note"]
         )
-        self.bytes += len(data)
 
     def _read_hosts(self, source: Source, kind: str) -> None:
         """Learn on which nodes pods run."""

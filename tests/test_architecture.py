@@ -55,7 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events.describe": {"model"},
     "events": {"model", "errors", "events.eventrows", "events.describe", "rulebook.yamltree", "quiet"},
     "sorting": {"bundles", "errors", "evidence", "sources"},
-    "reading": {"errors", "model", "sources", "frames", "klog", "events", "quiet"},
+    "pasted": set(),
+    "reading": {"errors", "model", "pasted", "sources", "frames", "klog", "events", "quiet"},
     # what the driver means
     "csi": {"model", "errors"},
     "rpc": {"model", "csi"},

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logscan import csi, evidence
-from logscan.evidence.manifests import DRIVER
+from logscan.evidence.manifests import DRIVER, StorageClass
 from logscan.evidence.predictor import Prediction
 from logscan.model import Cause, Evidence, Remedy, Volume
 
@@ -60,7 +60,9 @@ class Scales:
         return found.name if found else ""
 
     def complete(self, names: dict[str, str], volume: Volume | None, message: str) -> None:
-        """Add to *names* the server and the share of the class that an event names, where the log tells neither.
+        """Add to *names* the server and the share of the class, where the log tells neither.
+
+        It is the class that an event names, or the only one that was given.
 
         Args:
             message: what was logged; the provisioner names the class in it.
@@ -71,10 +73,15 @@ class Scales:
         if found is None:
             said = _CLASS.search(message)
             stated = names.get("storageclass") or (said["name"] if said else "")
-            found = self.facts.storage_classes.get(stated)
+            found = self.facts.storage_classes.get(stated) if stated else self._only_class()
         if found is not None and found.provisioner == DRIVER and found.server:
             names |= {"server": csi.bare_server(found.server), "share": found.share, "storageclass": found.name}
             names.setdefault("path", found.share)
+
+    def _only_class(self) -> StorageClass | None:
+        """The one class of this driver that was given: who gives one beside a log means it."""
+        ours = [one for one in self.facts.storage_classes.values() if one.provisioner == DRIVER]
+        return ours[0] if len(ours) == 1 else None
 
     def tell(self, field: str, names: Mapping[str, str], volume: Volume | None, role: str) -> object:
         """The value of ``evidence.<field>`` of the rules; None where nothing that was given tells it.
