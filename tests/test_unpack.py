@@ -271,9 +271,9 @@ def test_zip_is_read_from_disk_from_a_pipe_and_from_another_archive(tmp_path, mo
     got = read([path])
     assert got[:2] == [(f"{path}!a/1.log", LOG), (f"{path}!a/2.log.gz", b"two\n")]
     assert problems(got) == ["is packed by a method that logscan does not know"]
-    first, *_ = open_sources([str(path)])
-    assert isinstance(first, Source)
-    assert first.mtime == 1_795_395_724_000_000
+    opened = [one for one in open_sources([str(path)]) if not isinstance(one, Source) or list(one.chunks)]
+    assert isinstance(opened[0], Source)
+    assert opened[0].mtime == 1_795_395_724_000_000
 
     whole = path.read_bytes()
     assert piped(whole)[:2] == [("-!a/1.log", LOG), ("-!a/2.log.gz", b"two\n")]
