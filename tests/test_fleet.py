@@ -13,9 +13,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from logscan import cli, finding, fleet, partials, rules, scan, sources
+from logscan import cli, columns, finding, fleet, partials, rules, scan, sources
 from logscan.errors import LogscanError
 from logscan.model import Report
 from tests import fleet_jobs, s3
@@ -93,6 +94,23 @@ def test_a_worker_that_is_killed_in_the_midst_loses_nothing(client, plain):
     assert report == plain
     client.wait_for_workers(2, timeout=60)
     assert victims[0] not in client.run(os.getpid).values()
+
+
+@pytest.mark.parametrize("what", ["records", "calls", "findings", "diagnoses"])
+def test_a_fleet_s_table_is_that_of_one_process(client, what, monkeypatch):
+    monkeypatch.setattr(partials, "RANGE", 15_000)
+    tables, errors = [], []
+    for opened in (
+        fleet.opened,
+        lambda places, _client, _rules, skipped: sources.open_sources(places, skipped=skipped),
+    ):
+        tabler = columns.Tabler(what, RULES, OPTIONS)
+        batches = list(tabler.batches(opened(PLACES, client, RULES, tabler.scanner.skipped)))
+        tables.append(pa.Table.from_batches(batches, tabler.schema).unify_dictionaries().to_pylist())
+        errors.append([str(error) for error in tabler.scanner.errors()])
+    assert tables[0] == tables[1]
+    assert tables[0]
+    assert errors[0] == errors[1]
 
 
 def test_a_job_whose_worker_dies_is_done_by_another(client, tmp_path):

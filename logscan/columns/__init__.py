@@ -20,6 +20,7 @@ from logscan.columns.rows import Rows
 from logscan.columns.schemas import manual, schema
 from logscan.errors import SourceError
 from logscan.model import Report
+from logscan.quiet import Narrowed
 from logscan.sources import Source, open_sources
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Tabler:
         self.scanner = scan.Scanner(rules, options if what in _NARROWED else replace(options, narrow=False))
         self.scanner.listener = self._rows
 
-    def batches(self, sources: Iterable[Source | SourceError]) -> Iterator[pa.RecordBatch]:
+    def batches(self, sources: Iterable[Source | Narrowed | SourceError]) -> Iterator[pa.RecordBatch]:
         """The rows of all *sources*, in constant memory; what cannot be read is in ``scanner.errors()``."""
         for source in sources:
             for _ in self.scanner.steps(source):

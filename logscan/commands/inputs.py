@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from logscan.rules import RuleSet
     from logscan.scan import Scanner
     from logscan.sources import Source
-    from logscan.terminal import Progress
+    from logscan.terminal import Interrupts, Progress
 
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -143,10 +143,18 @@ def read(scanner: Scanner, files: Sequence[str], progress: Progress, dask: str |
     Raises:
         LogscanError: there is no such cluster, or it is of no use.
     """
-    from dataclasses import replace
+    with opened(scanner, files, progress, dask) as (things, interrupts):
+        for thing in things:
+            scanner.read(thing)
+        return interrupts.hit
 
-    from logscan.errors import SourceError
-    from logscan.sources import Source, open_sources
+
+@contextmanager
+def opened(
+    scanner: Scanner, files: Sequence[str], progress: Progress, dask: str | None = None
+) -> Iterator[tuple[Iterator[Source | Narrowed | SourceError], Interrupts]]:
+    """All inputs for *scanner*, counted, until Ctrl-C; arguments and errors are those of ``read``."""
+    from logscan.sources import open_sources
     from logscan.terminal import Interrupts
 
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
@@ -156,14 +164,24 @@ def read(scanner: Scanner, files: Sequence[str], progress: Progress, dask: str |
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(progress)
         scanner.watch(lambda pieces: progress.count(interrupts.until(pieces)))
-        for thing in interrupts.until(far or open_sources(files, skipped=scanner.skipped)):
-            if isinstance(thing, SourceError):
-                scanner.read(thing)
-            elif isinstance(thing, Source):
-                scanner.read(replace(thing, chunks=progress.count(interrupts.until(thing.chunks))))
-            else:
-                scanner.read(replace(thing, pieces=progress.count(interrupts.until(thing.pieces))))
-        return interrupts.hit
+        yield _counted(far or open_sources(files, skipped=scanner.skipped), interrupts, progress), interrupts
+
+
+def _counted(
+    things: Iterator[Source | Narrowed | SourceError], interrupts: Interrupts, progress: Progress
+) -> Iterator[Source | Narrowed | SourceError]:
+    from dataclasses import replace
+
+    from logscan.errors import SourceError
+    from logscan.sources import Source
+
+    for thing in interrupts.until(things):
+        if isinstance(thing, SourceError):
+            yield thing
+        elif isinstance(thing, Source):
+            yield replace(thing, chunks=progress.count(interrupts.until(thing.chunks)))
+        else:
+            yield replace(thing, pieces=progress.count(interrupts.until(thing.pieces)))
 
 
 def _far(

@@ -6,18 +6,12 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from logscan.commands.inputs import piped, tz_option, year_option
-from logscan.edge import INTERRUPTED, UNREAD, complain, debug_option, err, rules_option
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from logscan.columns import Tabler
-    from logscan.terminal import Interrupts, Progress
+from logscan.commands.inputs import dask_option, opened, piped, tz_option, year_option
+from logscan.edge import INTERRUPTED, UNREAD, complain, debug_option, rules_option
 
 FORMATS = ("parquet", "arrow", "csv")
 
@@ -44,6 +38,7 @@ FORMATS = ("parquet", "arrow", "csv")
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large files; default: one per core.")
+@dask_option
 @click.option(
     "--columns", "describe", is_flag=True, help="Tell what the columns of the tables mean, as Markdown, and exit."
 )
@@ -62,6 +57,7 @@ def table(
     tz: str | None,
     reference: str | None,
     jobs: int | None,
+    dask: str | None,
     describe: bool,
     no_progress: bool,
 ) -> None:
@@ -74,6 +70,7 @@ def table(
       logscan table nfs.log -o records.parquet
       logscan table /var/log/pods --what calls -o calls.csv
       logscan table archive/ --partition-by day,component -o records/
+      logscan table --dask local 's3://logs/**/*.log.gz' -o records.parquet
 
     \b
     Exit status:
@@ -104,8 +101,8 @@ def table(
     tables.check_partitions(names, tabler.schema) if partitions is not None else None
     assert out is not None
     progress = terminal.Progress(tabler.scanner, wanted=not no_progress)
-    with terminal.Interrupts() as interrupts, progress:
-        batches = _batches(tabler, files or ("-",), interrupts, progress)
+    with opened(tabler.scanner, files or ("-",), progress, dask) as (things, interrupts):
+        batches = tabler.batches(things)
         if names:
             _write_parts(out, lambda root: tables.write_partitions(batches, tabler.schema, root, kind, names))
         elif out == "-":
@@ -150,27 +147,6 @@ def _kind(out: str | None, format_: str | None, *, parted: bool) -> str:
     if out == "-" and format_ != "csv" and sys.stdout is not None and sys.stdout.isatty():
         raise click.UsageError(f"A terminal cannot show {format_}: give --output FILE.")
     return format_
-
-
-def _batches(tabler: Tabler, files: Sequence[str], interrupts: Interrupts, progress: Progress) -> Iterator[Any]:
-    from logscan.sources import open_sources
-
-    if "-" in files and sys.stdin is not None and sys.stdin.isatty():
-        err("logscan: reading from the terminal; paste the log, then press Ctrl-D")
-
-    def sources() -> Iterable[Any]:
-        from dataclasses import replace
-
-        from logscan.errors import SourceError
-
-        for source in interrupts.until(open_sources(files, skipped=tabler.scanner.skipped)):
-            if isinstance(source, SourceError):
-                yield source
-            else:
-                yield replace(source, chunks=progress.count(interrupts.until(source.chunks)))
-
-    tabler.scanner.watch(lambda pieces: progress.count(interrupts.until(pieces)))
-    return tabler.batches(sources())
 
 
 def _write_parts(place: str, fill: Any) -> None:
