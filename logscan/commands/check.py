@@ -38,7 +38,7 @@ from logscan.edge import (
 from logscan.errors import LogscanError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from logscan.gate import Demands
     from logscan.ignores import Ignore
@@ -119,10 +119,7 @@ def check(
     width: int | None,
     dask: str | None,
     no_progress: bool,
-    redact: bool,
-    redact_paths: bool,
-    redact_names: tuple[str, ...],
-    redact_map: str | None,
+    veiling: Mapping[str, Any],
     **about: Any,
 ) -> None:
     """Fail if logs are not as they must be: the gate of a CI job.
@@ -161,14 +158,7 @@ def check(
     entries = () if no_ignore else _ignores(ignore_file)
     before = _baseline(baseline, write_baseline) if baseline is not None else None
 
-    veil = Veil(
-        ruleset,
-        redact=redact,
-        redact_paths=redact_paths,
-        redact_names=redact_names,
-        redact_map=redact_map,
-        targets=targets,
-    )
+    veil = Veil(ruleset, targets=targets, **veiling)
     if veil.passing and (baseline is not None or write_baseline is not None):
         raise click.UsageError("A baseline needs stand-ins that stay the same: --redact-map, or $LOGSCAN_REDACT_SALT.")
     scanner = prepare(ruleset, **about)

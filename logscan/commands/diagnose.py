@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,7 @@ def diagnose(
     width: int | None,
     dask: str | None,
     no_progress: bool,
-    redact: bool,
-    redact_paths: bool,
-    redact_names: tuple[str, ...],
-    redact_map: str | None,
+    veiling: Mapping[str, Any],
     **about: Any,
 ) -> None:
     """Diagnose logs: what fails, why, what proves it, and the fix.
@@ -112,14 +110,7 @@ def diagnose(
     from logscan.model import Severity
 
     ruleset = rules.load(rule_dirs)
-    veil = Veil(
-        ruleset,
-        redact=redact,
-        redact_paths=redact_paths,
-        redact_names=redact_names,
-        redact_map=redact_map,
-        targets=targets,
-    )
+    veil = Veil(ruleset, targets=targets, **veiling)
     scanner = prepare(ruleset, newest=scan.NEWEST if follow else None, **about)
     veil.over(scanner)
     lowest, figures = Severity[severity.upper()], Figures(metrics)

@@ -6,10 +6,11 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -96,10 +97,7 @@ def kubectl(
     color: str,
     width: int | None,
     no_progress: bool,
-    redact: bool,
-    redact_paths: bool,
-    redact_names: tuple[str, ...],
-    redact_map: str | None,
+    veiling: Mapping[str, Any],
 ) -> None:
     """Ask a cluster with your own kubectl what is wrong with its NFS volumes.
 
@@ -138,14 +136,7 @@ def kubectl(
             raise click.UsageError(f"--save {save}: the bundle is a packed tar; call it *.tgz.")
         terminal.refuse(save, ())
     ruleset = rules.load(rule_dirs)
-    veil = Veil(
-        ruleset,
-        redact=redact,
-        redact_paths=redact_paths,
-        redact_names=redact_names,
-        redact_map=redact_map,
-        targets=targets,
-    )
+    veil = Veil(ruleset, targets=targets, **veiling)
     scanner = scan.Scanner(ruleset)
     veil.over(scanner)
     wish = Wish(target, namespace, selector, since, all_nodes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -22,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def redact_options(command: Command) -> Command:
-    """Whether, and how, what is written is redacted: the arguments of ``Veil``."""
+    """Whether, and how, what is written is redacted: the command gets it as ``veiling``, for ``Veil``."""
     options = (
         click.option(
             "--redact", is_flag=True,
@@ -34,9 +35,25 @@ def redact_options(command: Command) -> Command:
             "--redact-map", metavar="FILE", help="The same; keep what stands for what in FILE, as logscan redact --map."
         ),
     )  # fmt: skip
+
+    @wraps(command)
+    def veiled(
+        *positional: Any,
+        redact: bool,
+        redact_paths: bool,
+        redact_names: tuple[str, ...],
+        redact_map: str | None,
+        **named: Any,
+    ) -> Any:
+        veiling = {
+            "redact": redact, "redact_paths": redact_paths, "redact_names": redact_names, "redact_map": redact_map,
+        }  # fmt: skip
+        return command(*positional, veiling=veiling, **named)
+
+    wrapped = cast("Command", veiled)
     for option in reversed(options):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped
 
 
 class Veil:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,10 +50,7 @@ def trace(
     color: str,
     width: int | None,
     no_progress: bool,
-    redact: bool,
-    redact_paths: bool,
-    redact_names: tuple[str, ...],
-    redact_map: str | None,
+    veiling: Mapping[str, Any],
 ) -> None:
     """Show the life of a volume: its calls by time, how they ended, how long they took, the gaps between.
 
@@ -85,7 +83,7 @@ def trace(
 
     options = scan.Options(year=year, zone=minutes, reference=latest, trace=True)
     ruleset = rules.load(rule_dirs)
-    veil = Veil(ruleset, redact=redact, redact_paths=redact_paths, redact_names=redact_names, redact_map=redact_map)
+    veil = Veil(ruleset, **veiling)
     scanner = scan.Scanner(ruleset, options)
     veil.over(scanner)
     interrupted = read(scanner, words or ("-",), terminal.Progress(scanner, wanted=not no_progress))
