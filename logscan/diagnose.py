@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from logscan import csi, joins, match
+from logscan import csi, joins, match, services
 from logscan.calls import Tracker
 from logscan.facts import Facts, World, context_of, fill, say, with_install
 from logscan.incidents import Collector, Incident
@@ -154,10 +154,14 @@ def _judge(
     proof: tuple[Evidence, ...] = ()
     names = _names(context, finding)
     if scales is not None:
-        if weighed := scales.weigh(causes, incident.message, context, volume):
+        # Exports beside the log are none of a service that has none.
+        if not services.is_proven(names.get("server", "")) and (
+            weighed := scales.weigh(causes, incident.message, context, volume)
+        ):
             causes, proof = weighed.causes, weighed.proof
         if not names.get("storageclass") and (name := scales.class_name(volume, context)):
             names["storageclass"] = name
+    causes = services.fitted(causes, names)
     verdicts.fired.setdefault(finding.rule.id, []).append((causes[0].category, finding.captures))
     recovered = _recovered(incident, finding.rule, facts, world)
     if recovered and incident.about is not None and causes[0].category in SYMPTOMS:

@@ -31,6 +31,15 @@ KINDS = (
     "input",
     "csi",
     "csipod",
+    # Hosts that are called after a product, which decides what is advised.
+    "netapp",
+    "ontap",
+    "synology",
+    "diskstation",
+    "rackstation",
+    "qnap",
+    "truenas",
+    "freenas",
 )
 
 # Neither vowels nor a-f: no pseudonym reads like a word, or is taken for a hexadecimal number.
@@ -100,14 +109,18 @@ class Pseudonyms:
         found = [(_MINE.fullmatch(pseudonym), text) for pseudonym, text in self.originals.items()]
         return [(text, match[0].partition("-")[0]) for match, text in found if match is not None]
 
-    def domain(self, text: str) -> str:
-        """A name with dots: its host and its domain each by itself, below ``.example``."""
+    def domain(self, text: str, kind: str = "") -> str:
+        """A name with dots: its host and its domain each by itself, below ``.example``.
+
+        Args:
+            kind: one of KINDS, of the first part; "host", or "domain" if that is all.
+        """
         labels = text.split(".")
         if labels[-1] == "example" and all(label == "*" or self.is_mine(label) for label in labels[:-1]):
             return text
         if len(labels) < 3:
-            return self._keep(f"{self.name('domain', text)}.example", text)
-        host = labels[0] if labels[0] == "*" else self.name("host", labels[0])
+            return self._keep(f"{self.name(kind or 'domain', text)}.example", text)
+        host = labels[0] if labels[0] == "*" else self.name(kind or "host", labels[0])
         return self._keep(f"{host}.{self.name('domain', '.'.join(labels[1:]))}.example", text)
 
     def uuid(self, text: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from logscan import services
 from logscan.contexts import named_in
 from logscan.csi import other_pod
 from logscan.model import Rule
@@ -235,6 +236,11 @@ class Redactor:
             text, kind = rest, "name"
         if _IPV4.fullmatch(text) or text.count(":") > 1:
             return True
+        if "." in text and (parts := services.hidden(text)) is not None:
+            # A file system's or an account's own name stands in paths and commands, too.
+            for label in parts[0].split("."):
+                self._learn("host", label)
+            return True
         if len(self._names) < MAX_NAMES:
             self._names[text] = kind
             self._cache.clear()
@@ -255,6 +261,8 @@ class Redactor:
             self._issued.add(text)
         if "." in text and kind in {"host", "node", "domain"}:
             return self._dotted(text)
+        if kind in {"host", "name", "node"} and (product := services.product(text)):
+            kind = product
         # Whose trouble a log is, is told by pods of other storage drivers: by their names, or with their containers'.
         if kind == "pod" and other_pod(text, "plugin"):
             kind = "csi" if other_pod(text, "x") else "csipod"
@@ -263,7 +271,9 @@ class Redactor:
     def _dotted(self, text: str) -> str:
         if service := _SERVICE.fullmatch(text):
             return f"{self.name('host', service['name'])}.{self.name('ns', service['ns'])}{service['rest']}"
-        return self.pseudonyms.domain(text)
+        if (parts := services.hidden(text)) is not None:
+            return ".".join(self.name("host", label) for label in parts[0].split(".")) + parts[1]
+        return self.pseudonyms.domain(text, services.product(text))
 
     def _free(self, text: str) -> bool:
         """Whether a name that was learnt is to be replaced where nothing says that it is one."""
@@ -452,7 +462,10 @@ def words_of(rules: Iterable[Rule]) -> frozenset[str]:
                 remedy.manifest or "",
                 *cause.confirm,
             ]
-    return _COMMON | {word.lower() for text in texts for pattern in (_WORD, _DOTTED) for word in pattern.findall(text)}
+    texts += services.texts()
+    found = {word.lower() for text in texts for pattern in (_WORD, _DOTTED) for word in pattern.findall(text)}
+    # Hosts are called after products, and no rule looks for these.
+    return _COMMON | (found - set(services.PRODUCTS))
 
 
 def examples_of(rules: Iterable[Rule]) -> frozenset[str]:

@@ -20,6 +20,7 @@ from logscan.pseudonyms import Pseudonyms, key_of
 from logscan.redact import Redactor, examples_of, words_of
 from logscan.redactreport import ReportRedactor
 from logscan.secrets import Secrets
+from logscan.services import PRODUCTS
 from tests import driver_simulator as sim
 from tests.reading import cut
 from tests.test_cases import CASES, case_of, inputs_of
@@ -130,6 +131,11 @@ SERVERS = st.one_of(
     st.builds("{}.{}.corp".format, LABEL, LABEL),
     st.builds("{}.{}.svc.cluster.local".format, LABEL, LABEL),
     st.ip_addresses(v=6, network="fd00:7::/32").map(str),
+    # What is advised is told by these names, and hides whose they are.
+    st.builds("fs-0{}.efs.eu-west-1.amazonaws.com".format, st.from_regex(r"[0-9a-f]{12}", fullmatch=True)),
+    st.builds("{}.file.core.windows.net".format, LABEL),
+    st.builds("{}-{}".format, st.sampled_from(PRODUCTS), LABEL),
+    st.builds("{}.{}.corp".format, st.sampled_from(PRODUCTS), LABEL),
 )
 WORLDS = st.tuples(
     st.integers(0, 1 << 32),
