@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from logscan import filing
 from logscan.errors import FaultsError, LogscanError
 from logscan.report import WRITERS
 from logscan.rulebook.vocabulary import suggest
@@ -198,13 +199,7 @@ def read(path: Path) -> dict[str, Setting]:
 
 
 def _text(path: Path, shown: str) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise LogscanError(shown, str(error.strerror or error).lower(), "--no-config does without it") from error
-    if len(data) > MAX_BYTES:
-        raise LogscanError(shown, f"is larger than {MAX_BYTES >> 20} MiB, which no configuration is")
+    data = filing.read(path, MAX_BYTES, "configuration", place=shown, missing="--no-config does without it")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

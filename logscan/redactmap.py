@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
+from logscan import filing
 from logscan.errors import LogscanError
 from logscan.pseudonyms import KEY_BYTES, Pseudonyms
-from logscan.undo import undone_by
 
 SCHEMA = "logscan.redaction-map/v1"
 _HELP = "give a map that `logscan redact --map` wrote, or a name that is free"
@@ -46,19 +44,5 @@ def save(path: str, pseudonyms: Pseudonyms) -> None:
         LogscanError: it cannot be written.
     """
     value = {"schema": SCHEMA, "key": pseudonyms.key.hex(), "names": pseudonyms.originals}
-    target = Path(os.path.realpath(path))
-    part = target.with_name(f".logscan-{os.getpid()}.map")
-    try:
-        try:
-            # Made with its rights, so that there is no moment in which others could open it.
-            with undone_by(lambda: part.unlink(missing_ok=True)):
-                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                    json.dump(value, file, indent=1)
-                    file.write("\n")
-                part.replace(target)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise LogscanError(path, f"cannot be written: {error.strerror or error}") from error
+    text = json.dumps(value, indent=1) + "\n"
+    filing.save(path, lambda file: file.write(text), private=True)

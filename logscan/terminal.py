@@ -8,12 +8,13 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO, TypeVar
 
+from logscan import filing
 from logscan.compare import Diff
 from logscan.errors import LogscanError
 from logscan.model import Report, Trace
@@ -150,52 +151,7 @@ def write(report: Report | Trace | Diff, target: Target, *, width: int | None, c
     if target.append:
         _append(writer, report, Path(os.path.realpath(target.path)))
         return
-    save(target.path, lambda file: writer(report, file, width=width or 80, color=color == "always"))
-
-
-def save(place: str, put: Callable[[TextIO], object]) -> None:
-    """Write a file that has either all that *put* writes or is as before.
-
-    Raises:
-        LogscanError: it cannot be written.
-    """
-
-    def fill(part: Path) -> None:
-        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            put(file)
-
-    replace_by(place, fill)
-
-
-def replace_by(place: str, fill: Callable[[Path], object]) -> None:
-    """Let *fill* write a file under another name, and give it its own when it is complete.
-
-    Raises:
-        LogscanError: it cannot be written.
-    """
-    path = Path(os.path.realpath(place))
-    # A device or a pipe must be written, not replaced.
-    direct = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - Path's raise if access is denied
-    # A name that nobody can foresee, and made anew: in a directory of others a link may lie in wait.
-    part = path if direct else path.with_name(f".logscan-{os.getpid()}-{os.urandom(6).hex()}.part")
-    try:
-        try:
-            with nullcontext() if direct else undone_by(lambda: part.unlink(missing_ok=True)):
-                if not direct:
-                    part.touch(exist_ok=False)
-                fill(part)
-                if not direct:
-                    with part.open("rb") as file:
-                        os.fsync(file.fileno())  # or a disk that turns out to be full says so when the old file is gone
-                    if path.exists():
-                        part.chmod(path.stat().st_mode & 0o7777)
-                    part.replace(path)
-        finally:
-            if not direct:
-                with suppress(PermissionError):  # it could not be made either, which is what is told
-                    part.unlink(missing_ok=True)
-    except OSError as error:
-        raise LogscanError(place, f"cannot be written: {error.strerror or error}") from error
+    filing.save(target.path, lambda file: writer(report, file, width=width or 80, color=color == "always"))
 
 
 def _append(writer: Callable[..., None], report: Report | Trace | Diff, path: Path) -> None:

@@ -212,14 +212,14 @@ def test_a_disk_that_fills_up_leaves_the_old_report_and_nothing_beside_it(tmp_pa
 
 def test_a_link_in_a_shared_directory_is_not_written_through(tmp_path, monkeypatch):
     """Whoever foresees the name of the file that a report is made in could lay a link of that name."""
-    from logscan import terminal
+    from logscan import filing
 
     (tmp_path / "victim").write_text("precious")
     monkeypatch.setattr(os, "urandom", lambda size: b"\1" * size)
     trap = tmp_path / f".logscan-{os.getpid()}-{'01' * 6}.part"
     trap.symlink_to(tmp_path / "victim")
-    with pytest.raises(terminal.LogscanError):
-        terminal.save(str(tmp_path / "report.txt"), lambda file: file.write("x"))
+    with pytest.raises(filing.LogscanError):
+        filing.save(str(tmp_path / "report.txt"), lambda file: file.write("x"))
     assert (tmp_path / "victim").read_text() == "precious"
 
 

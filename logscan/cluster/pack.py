@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 import tarfile
 import time
@@ -11,10 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from logscan import filing
 from logscan.bundles import order
 from logscan.cluster.run import Result, Runner
-from logscan.errors import LogscanError
-from logscan.undo import undone_by
 
 LOOKUPS = "lookup/"  # what these tell is in the choice of the commands; they stay here
 ENDINGS = (".tgz", ".tar.gz")
@@ -62,22 +60,14 @@ def save(directory: Path, place: str) -> None:
     Raises:
         LogscanError: it cannot be written.
     """
-    path = Path(os.path.realpath(place))
-    part = path.with_name(f".logscan-{os.getpid()}-{os.urandom(6).hex()}.part")
-    try:
-        try:
-            # Logs tell names and addresses of a cluster: who may read them is for the owner to say.
-            with undone_by(lambda: part.unlink(missing_ok=True)):
-                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-                    for name in _names(directory):
-                        archive.add(directory / name, f"{directory.name}/{name}", recursive=False, filter=_anonymous)
-                part.replace(path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise LogscanError(place, f"cannot be written: {error.strerror or error}") from error
+
+    def fill(part: Path) -> None:
+        with tarfile.open(part, "w:gz") as archive:
+            for name in _names(directory):
+                archive.add(directory / name, f"{directory.name}/{name}", recursive=False, filter=_anonymous)
+
+    # Logs tell names and addresses of a cluster: who may read them is for the owner to say.
+    filing.replace_by(place, fill, private=True)
 
 
 def _names(directory: Path) -> list[str]:

@@ -238,19 +238,13 @@ def _ignores(file: str | None) -> Sequence[Ignore]:
     Raises:
         LogscanError: it cannot be read, or says what it must not.
     """
-    from logscan import ignores
+    from logscan import filing, ignores
 
     path = Path(file) if file is not None else _nearest(ignores.NAME)
     if path is None:
         return ()
     name = os.path.relpath(path) if file is None else file
-    try:
-        with path.open("rb") as opened:
-            data = opened.read(MAX_IGNORE + 1)
-    except OSError as error:
-        raise LogscanError(name, str(error.strerror or error).lower(), "check --ignore-file") from error
-    if len(data) > MAX_IGNORE:
-        raise LogscanError(name, f"is larger than {MAX_IGNORE >> 20} MiB, which no ignore file is")
+    data = filing.read(path, MAX_IGNORE, "ignore file", place=name, missing="check --ignore-file")
     return ignores.parse(data.decode("utf-8", "replace"), name)
 
 
@@ -315,14 +309,14 @@ def _write_baseline(report: Report, file: str) -> list[LogscanError]:
     Returns:
         Why it was not written.
     """
-    from logscan import terminal
+    from logscan import filing
     from logscan.report import json_v1
 
     if report.errors or report.interrupted:
         # What was not read would be new the next time.
         return [LogscanError(file, "the baseline is not written, because not all could be read", "mend the input")]
     try:
-        terminal.save(file, lambda out: json_v1.write(report, out))
+        filing.save(file, lambda out: json_v1.write(report, out))
     except LogscanError as error:
         return [error]
     return []

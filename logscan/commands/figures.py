@@ -38,13 +38,13 @@ class Figures:
         """
         if self._path is None or self._metrics is None:
             return []
-        from logscan import terminal
+        from logscan import filing
         from logscan.errors import LogscanError
 
         metrics = self._metrics
         self._written, self._at = report, time.monotonic()
         try:
-            terminal.save(self._path, lambda file: metrics.write(report, file))
+            filing.save(self._path, lambda file: metrics.write(report, file))
         except LogscanError as error:
             return [error]
         return []

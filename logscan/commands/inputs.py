@@ -114,19 +114,19 @@ def prepare(
 
 def given(path: str, take: Callable[[bytes], None], refuse: Callable[[SourceError], None]) -> None:
     """Read a file that an option names."""
+    from logscan import filing
     from logscan.errors import SourceError
     from logscan.sorting import MAX_EVIDENCE
 
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_EVIDENCE + 1)
-        if len(data) > MAX_EVIDENCE:
-            problem = f"is larger than {MAX_EVIDENCE >> 20} MiB, which no exports file or manifest is"
-            refuse(SourceError(path, problem, "give what concerns the failing volumes"))
-            return
+        data = filing.read(
+            Path(path), MAX_EVIDENCE, "exports file or manifest", place=path,
+            larger="give what concerns the failing volumes",
+        )  # fmt: skip
+    except SourceError as error:
+        refuse(error)
+    else:
         take(data)
-    except OSError as error:
-        refuse(SourceError(path, str(error.strerror or error).lower(), "check the path"))
 
 
 def piped() -> bool:
@@ -216,16 +216,6 @@ def _bytes(file: str) -> bytes:
     Raises:
         SourceError: it cannot be read, or is larger than any report.
     """
-    from logscan.errors import SourceError
+    from logscan import filing
 
-    try:
-        if file == "-":
-            data = sys.stdin.buffer.read(MAX_REPORT + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                data = opened.read(MAX_REPORT + 1)
-    except OSError as error:
-        raise SourceError(file, str(error.strerror or error).lower(), "check the path") from error
-    if len(data) > MAX_REPORT:
-        raise SourceError(file, f"is larger than {MAX_REPORT >> 20} MiB, which no report is")
-    return data
+    return filing.read(sys.stdin.buffer if file == "-" else Path(file), MAX_REPORT, "report", place=file)

@@ -157,7 +157,7 @@ class _Run:
         self, output: str, redacted: Callable[[Source], Iterator[bytes]], redactor: Redactor | None = None
     ) -> None:
         """Write what *redacted* makes of each input."""
-        from logscan import terminal
+        from logscan import filing, terminal
         from logscan.errors import LogscanError
 
         if output == "-":
@@ -170,9 +170,9 @@ class _Run:
                 raise LogscanError(output, f"cannot be made: {error.strerror or error}") from error
             for source in self._sources():
                 name = source.name.replace("/", "_") if redactor is None else redactor.file(source.name)
-                terminal.save(str(directory / name), partial(self._copy, [redacted(source)]))
+                filing.save(str(directory / name), partial(self._copy, [redacted(source)]))
         else:
-            terminal.save(output, partial(self._copy, map(redacted, self._sources())))
+            filing.save(output, partial(self._copy, map(redacted, self._sources())))
 
     def _sources(self) -> Iterator[Source]:
         from logscan.errors import SourceError

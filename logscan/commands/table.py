@@ -80,7 +80,7 @@ def table(
       4    an internal error
       130  Ctrl-C; the table has what was read until then
     """  # noqa: D301 - click wants the character itself
-    from logscan import terminal
+    from logscan import filing, terminal
 
     columns = _columns()
     if describe:
@@ -109,7 +109,7 @@ def table(
             tables.write(batches, tabler.schema, sys.stdout.buffer, kind)
         else:
             terminal.refuse(out, files)
-            terminal.replace_by(out, lambda part: tables.write(batches, tabler.schema, part, kind))
+            filing.replace_by(out, lambda part: tables.write(batches, tabler.schema, part, kind))
     for error in tabler.scanner.errors():
         complain(str(error))
     if interrupts.hit:
