@@ -16,8 +16,8 @@ from logscan.model import Happening, Report, Severity
 from logscan.reading import Reading
 from logscan.scan import Scanner, only
 from logscan.sorting import MAX_EVIDENCE, evidence_in, may_be_evidence
-from logscan.sources import open_sources
-from logscan.tail import STDIN, Tail
+from logscan.sources import open_sources, open_stream
+from logscan.tail import Piece, Tail
 
 SETTLED = 0.3  # seconds of silence after which the last line is taken for all of its record
 AT_MOST = 0.5  # seconds between two judgements of a log that says something new
@@ -33,6 +33,7 @@ class _Input:
     held: list[bytes] = field(default_factory=list)  # of what may turn out to be no log
     size: int = 0
     fed: float = 0.0  # when bytes came last
+    piped: bool = False
     settled: bool = True
 
 
@@ -69,12 +70,15 @@ class Follower:
             if piece.error is not None:
                 self.scanner.unread(piece.error)
             elif piece.data:
-                self._feed(piece.name, piece.data)
+                self._feed(piece)
             else:
-                self._end(piece.name)
+                self._end(piece.name, piped=piece.piped)
             yield self._judge_if_due()
         while self._tail.unfollowed:
             for source in open_sources([self._tail.unfollowed.pop()], skipped=self.scanner.skipped):
+                self.scanner.read(source)
+        while self._tail.packed:
+            for source in open_stream(*self._tail.packed.pop(), self.scanner.skipped):
                 self.scanner.read(source)
         self._settle()
         yield self._judge_if_due()
@@ -89,10 +93,11 @@ class Follower:
 
     # ------------------------------------------------------------ reading
 
-    def _feed(self, name: str, data: bytes) -> None:
+    def _feed(self, piece: Piece) -> None:
+        name, data = piece.name, piece.data
         one = self._inputs.get(name)
         if one is None:
-            one = self._inputs[name] = _Input()
+            one = self._inputs[name] = _Input(piped=piece.piped)
         one.fed, one.settled = time.monotonic(), False
         if one.reading is None:
             one.held.append(data)
@@ -111,11 +116,11 @@ class Follower:
         one.held.clear()
         return one.reading
 
-    def _end(self, name: str) -> None:
+    def _end(self, name: str, *, piped: bool = False) -> None:
         one = self._inputs.pop(name, None)
         if one is None:
-            # Standard input that held nothing is an input too.
-            if name == STDIN:
+            # A pipe that held nothing is an input too.
+            if piped:
                 self.scanner.end(self.scanner.begin(name, _now()))
             return
         if one.reading is None:
@@ -137,7 +142,7 @@ class Follower:
             if one.reading is None:
                 data = b"".join(one.held)
                 if kind := evidence_in(data, name):
-                    if name != STDIN:
+                    if not one.piped:
                         # A file of that kind is read once; what comes later would be another.
                         self.scanner.evidence(name, kind, data)
                         one.held.clear()

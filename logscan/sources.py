@@ -248,6 +248,11 @@ def open_found(found: Found, skipped: Skipped) -> tuple[Iterator[Source | Source
     return _read_found(found, run), lambda: run.left_out
 
 
+def open_stream(name: str, chunks: Iterator[bytes], skipped: Skipped) -> Iterator[Source | SourceError]:
+    """What is in a stream that somebody else has begun to read."""
+    yield from _unfold(_Item(name, None, "", Meter(), _Run(None, skipped)), chunks)
+
+
 class Told(Protocol):
     """What a Crowd must know of a Source."""
 

@@ -1,6 +1,6 @@
-"""Bytes as they are written, as ``tail -F`` gives them: standard input, files, directories and patterns.
+"""Bytes as they are written, as ``tail -F`` gives them: standard input, pipes, files, directories and patterns.
 
-A file is read from its beginning, and goes on through rotation: by another file of its name (what was not yet read of
+A pipe is read until its writer closes it; it is never opened twice, as what was read of it is gone.  A file is read from its beginning, and goes on through rotation: by another file of its name (what was not yet read of
 the old one comes first) and by truncation.  It may not exist yet.  Directories and patterns are looked at again from
 time to time.  Files are polled: what notifies of changes does not do so on network file systems and overlays.
 """
@@ -40,6 +40,7 @@ class Piece:
     name: str
     data: bytes = b""
     error: SourceError | None = None
+    piped: bool = False  # of a pipe: whoever writes it says when it is over
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class _File:
 
 
 class Tail:
-    """Follows *paths*, each of which is "-", a file (that may not exist yet), a directory or a pattern.
+    """Follows *paths*, each of which is "-", a pipe, a file (that may not exist yet), a directory or a pattern.
 
     Args:
         stdin: what "-" is; a raw file, with a descriptor.
@@ -69,7 +70,8 @@ class Tail:
     def __init__(
         self, paths: Sequence[str], stdin: BinaryIO | None = None, skipped: sources.Skipped | None = None
     ) -> None:
-        self._stdin = stdin if STDIN in paths else None
+        self._pipes: dict[str, BinaryIO] = {STDIN: stdin} if STDIN in paths and stdin is not None else {}
+        self._begun: set[str] = set()  # pipes of which something was read
         named = [path for path in dict.fromkeys(paths) if path != STDIN]
         self._places = [path for path in named if not finding.is_url(path)]
         self._skipped = sources.Skipped() if skipped is None else skipped
@@ -81,13 +83,14 @@ class Tail:
         self._first = True
         # Packed, no plain text, or the object of a store, which never grows: to be read once.
         self.unfollowed = [path for path in named if finding.is_url(path)]
+        self.packed: list[tuple[str, Iterator[bytes]]] = []  # the same of pipes: their names and all their bytes
         self.crowded = 0  # files that were too many
         self._look()
 
     @property
     def over(self) -> bool:
         """Whether nothing more can come."""
-        return self._stdin is None and not self._places
+        return not self._pipes and not self._places
 
     def missing(self) -> list[str]:
         """Files that were asked for and do not exist yet."""
@@ -104,32 +107,44 @@ class Tail:
                     yield piece
             left = max(0.0, end - time.monotonic())
             pause = 0.0 if met else min(left, POLL) if self._files or self._places else left
-            if self._wait(pause):
+            for name in self._wait(pause):
                 met = True
-                yield self._read_stdin()
+                yield from self._read_pipe(name)
             if met or left <= 0:
                 return
 
-    # ------------------------------------------------------------ standard input
+    # ------------------------------------------------------------ pipes
 
-    def _wait(self, seconds: float) -> bool:
-        """Wait for standard input; False if nothing came in time."""
-        if self._stdin is None:
+    def _wait(self, seconds: float) -> list[str]:
+        """Wait for the pipes; the names of those that have something to say."""
+        if not self._pipes:
             if seconds > 0:
                 time.sleep(seconds)
-            return False
-        return bool(select.select([self._stdin], [], [], seconds)[0])
+            return []
+        ready = select.select(self._pipes.values(), [], [], seconds)[0]
+        return [name for name, file in self._pipes.items() if file in ready]
 
-    def _read_stdin(self) -> Piece:
-        assert self._stdin is not None
+    def _read_pipe(self, name: str) -> Iterator[Piece]:
+        file = self._pipes[name]
         try:
-            data = os.read(self._stdin.fileno(), CHUNK)
+            data = os.read(file.fileno(), CHUNK)
         except OSError as error:
-            self._stdin = None
-            return Piece(STDIN, error=finding.os_fault(STDIN, error))
+            self._hang_up(name)
+            yield Piece(name, error=finding.os_fault(name, error), piped=True)
+            return
+        if name not in self._begun and not sources.is_plain(data):
+            del self._pipes[name]
+            self.packed.append((name, _whole(data, file, name)))
+            return
+        self._begun.add(name)
         if not data:
-            self._stdin = None
-        return Piece(STDIN, data)
+            self._hang_up(name)
+        yield Piece(name, data, piped=True)
+
+    def _hang_up(self, name: str) -> None:
+        file = self._pipes.pop(name)
+        if name != STDIN:
+            file.close()
 
     # ------------------------------------------------------------ files
 
@@ -212,16 +227,21 @@ class Tail:
     def _open(self, one: _File) -> bool:
         """Open a file that is to be read from its beginning; False if it does not exist yet."""
         try:
-            file = open(one.path, "rb", buffering=0)  # noqa: SIM115 - closed by _drop and _successor
+            file = open(one.path, "rb", buffering=0, opener=_unblocked)  # noqa: SIM115 - closed by _drop and _successor
         except FileNotFoundError:
             if not one.asked:
                 self._drop(one)
             return False
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or not sources.is_plain(file.read(HEAD)):
-            # A pipe or an archive has no end that moves.
-            file.close()
-            self.unfollowed.append(one.path)
+        piped = stat.S_ISFIFO(status.st_mode)
+        if piped or not stat.S_ISREG(status.st_mode) or not sources.is_plain(file.read(HEAD)):
+            if piped:
+                os.set_blocking(file.fileno(), True)
+                self._pipes[printable(one.path)] = file
+            else:
+                # An archive has no end that moves, and a device is refused.
+                file.close()
+                self.unfollowed.append(one.path)
             self._drop(one)
             self._passed.add(one.path)
             self._places = [place for place in self._places if place != one.path]
@@ -283,3 +303,23 @@ class Tail:
         """Close all files."""
         for one in list(self._files.values()):
             self._drop(one)
+        for name in list(self._pipes):
+            self._hang_up(name)
+
+
+def _unblocked(path: str, flags: int) -> int:
+    """Open what may be a pipe that nobody writes to yet, without waiting for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _whole(head: bytes, file: BinaryIO, name: str) -> Iterator[bytes]:
+    """*head*, and the rest of a pipe."""
+    yield head
+    try:
+        while data := os.read(file.fileno(), CHUNK):
+            yield data
+    except OSError as error:
+        raise finding.os_fault(name, error) from error
+    finally:
+        if name != STDIN:
+            file.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,6 +66,7 @@ class Script:
     def __init__(self, pieces) -> None:
         self.pieces = list(pieces)
         self.unfollowed: list[str] = []
+        self.packed: list[tuple[str, Iterator[bytes]]] = []
 
     @property
     def over(self) -> bool:
@@ -88,14 +91,16 @@ def diagnosed(data: bytes, name: str = STDIN) -> Report:
 def test_the_end_is_what_diagnose_says_and_each_diagnosis_is_opened_once(path, data):
     log = path.read_bytes()
     cuts = sorted(data.draw(st.sets(st.integers(1, len(log) - 1), max_size=5)))
-    pieces = [Piece(STDIN, log[start:end]) for start, end in zip([0, *cuts], [*cuts, len(log)], strict=True)]
+    pieces = [
+        Piece(STDIN, log[start:end], piped=True) for start, end in zip([0, *cuts], [*cuts, len(log)], strict=True)
+    ]
     settled = data.draw(st.booleans())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(follow, "AT_MOST", 0.0)  # judge after each piece
         patch.setattr(follow, "SHARE", 0)
         patch.setattr(follow, "SETTLED", 0.0 if settled else 1e9)
         follower = follow.Follower(
-            scan.Scanner(RULES, scan.Options(newest=scan.NEWEST)), Script([*pieces, Piece(STDIN)])
+            scan.Scanner(RULES, scan.Options(newest=scan.NEWEST)), Script([*pieces, Piece(STDIN, piped=True)])
         )
         happened = []
         while not follower.over:
@@ -390,6 +395,36 @@ def test_files_are_followed_until_ctrl_c_which_prints_the_report(tmp_path):
         assert program.interrupt() == 130
     assert program.text.count("opened ") == 1
     assert "Interrupted: the input was not read to its end" in program.text
+
+
+def test_a_named_pipe_is_followed_and_nothing_of_it_is_lost(tmp_path):
+    fifo = tmp_path / "pipe.log"
+    os.mkfifo(fifo)
+    text = CALL + HEAD + REST
+    with Program("-F", str(fifo), "--format", "ndjson") as program:
+        with fifo.open("w") as out:  # opens when it is read
+            out.write(CALL + HEAD)
+            out.flush()
+            program.until('"type": "opened"')
+            out.write(REST)
+        assert program.rest() == 0
+    [read] = [one for one in program.events() if one["type"] == "input"]
+    assert (read["name"], read["bytes"], read["lines"]) == (str(fifo), len(text), text.count("\n"))
+
+
+def test_a_packed_pipe_is_read_as_diagnose_reads_it():
+    packed = gzip.compress((CALL + HEAD + REST).encode())
+    reports = [
+        json.loads(
+            subprocess.run(
+                [*COMMAND, *more, "-f", "json"], input=packed, capture_output=True, check=False, timeout=60
+            ).stdout
+        )
+        for more in ([], ["-F"])
+    ]
+    assert reports[0]["diagnoses"]
+    assert reports[0]["diagnoses"] == reports[1]["diagnoses"]
+    assert reports[0]["inputs"] == reports[1]["inputs"]
 
 
 def test_what_never_came_is_told_at_the_end(tmp_path):

@@ -164,6 +164,43 @@ def test_what_is_packed_is_left_to_be_read_once():
     assert reader.tail.over
 
 
+def test_a_named_pipe_waits_for_its_writer_and_is_opened_once():
+    os.mkfifo("a.log")
+    reader = Reader("a.log")
+    reader.poll()
+    assert not reader.tail.over
+    long = b"x" * 1000 + b"\n"
+    with Path("a.log").open("wb", buffering=0) as out:
+        out.write(long)
+        reader.until(a=long)
+        out.write(b"more\n")
+        reader.until(a=long + b"more\n")
+    deadline = time.monotonic() + PATIENCE
+    while not reader.tail.over:
+        assert time.monotonic() < deadline
+        reader.poll()
+    assert reader.ended == ["a.log"]
+
+
+def test_a_packed_pipe_is_handed_on_whole():
+    packed = gzip.compress(bytes(range(256)) * 1000)
+    out, into = os.pipe()
+    thread = threading.Thread(
+        target=lambda: (os.write(into, packed[:300]), os.write(into, packed[300:]), os.close(into))
+    )
+    with os.fdopen(out, "rb") as stdin:
+        reader = Reader("-", stdin=stdin)
+        thread.start()
+        deadline = time.monotonic() + PATIENCE
+        while not reader.tail.over:
+            assert time.monotonic() < deadline
+            reader.poll()
+        [(name, chunks)] = reader.tail.packed
+        assert (name, b"".join(chunks)) == ("-", packed)
+        thread.join()
+    assert not reader.got
+
+
 def test_a_pipe_is_read_as_it_comes_and_ends():
     out, into = os.pipe()
     with os.fdopen(out, "rb") as stdin:
