@@ -77,8 +77,13 @@ def _for_diagnosis(one: Diagnosis, report: Report) -> Iterator[CollectNext]:
     if one.alternatives and one.confirm:
         yield CollectNext(f"to decide between the causes of {one.id}", one.confirm[0])
     named = {item.input for item in one.evidence}
-    yield from _fuller_log([item for item in report.inputs if item.name in named], stage)
+    yield from _fuller_log([item for item in report.inputs if item.name in named], stage, one)
     yield from _mount_by_hand(one, stage)
+    if stage == "node" and one.pods and not one.nodes:
+        space, pod = _pod(one.pods[0])
+        yield CollectNext(
+            f"on which node the driver's pod {one.pods[0]} runs", f"kubectl -n {space} get pod {pod} -o wide"
+        )
 
 
 def _stage(one: Diagnosis, text: str) -> str:
@@ -176,11 +181,20 @@ def _has_log(report: Report, role: str, node: str = "") -> bool:
     )
 
 
-def _fuller_log(inputs: Sequence[InputSummary], stage: str) -> Iterator[CollectNext]:
+def _pod(place: str) -> tuple[str, str]:
+    """The namespace and the name of a driver's pod, as words of a command."""
+    space, _, pod = place.rpartition("/")
+    return shlex.quote(space or "kube-system"), shlex.quote(pod)
+
+
+def _fuller_log(inputs: Sequence[InputSummary], stage: str, one: Diagnosis | None = None) -> Iterator[CollectNext]:
     """The same log, but with what it lacks."""
     for item in inputs:
         role = item.role or stage or "controller"
         log = NODE_LOG if role == "node" else CONTROLLER_LOG
+        if role == "node" and one is not None and len(one.pods) == 1:
+            space, pod = _pod(one.pods[0])
+            log = f"kubectl -n {space} logs {pod} -c nfs --tail=-1"
         owner = "ds csi-nfs-node" if role == "node" else "deploy csi-nfs-controller"
         if "no-requests" in item.hints:
             why = f"{item.name} holds none of the driver's requests: -v is below 2, or it is an excerpt"
@@ -221,11 +235,16 @@ def _mount_by_hand(one: Diagnosis, stage: str) -> Iterator[CollectNext]:
     why = "does the same mount work by hand"
     if one.mount.options is None:
         why += " (the log does not show its options: add the class's mountOptions)"
+    inside = shlex.quote(f"mkdir -p /tmp/test && {mount}; umount /tmp/test")
     if stage == "controller":
-        inside = shlex.quote(f"mkdir -p /tmp/test && {mount}; umount /tmp/test")
         yield CollectNext(
             f"{why}, in the controller?",
             f"kubectl -n kube-system exec deploy/csi-nfs-controller -c nfs -- sh -c {inside}",
+        )
+    elif one.pods and not one.nodes:
+        space, pod = _pod(one.pods[0])
+        yield CollectNext(
+            f"{why}, in the driver's pod {one.pods[0]}?", f"kubectl -n {space} exec {pod} -c nfs -- sh -c {inside}"
         )
     else:
         place = f"on node {one.nodes[0]}" if one.nodes else "on the pod's node"

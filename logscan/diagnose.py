@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from logscan import csi, joins, match, services
 from logscan.calls import Tracker
-from logscan.facts import Facts, World, context_of, fill, say, with_install
+from logscan.facts import Facts, World, context_of, fill, nodes_pod, say, with_install
 from logscan.incidents import Collector, Incident
 from logscan.model import (
     UNRECOGNISED_FAILURE,
@@ -423,6 +423,12 @@ def _failing_nodes(cases: Iterable[_Case]) -> set[tuple[str, str]]:
     }
 
 
+def _pod(case: _Case) -> str:
+    """The driver's pod that a case is of, with its namespace if that is told."""
+    origin = case.incident.origin
+    return f"{origin.namespace}/{origin.pod}" if origin.namespace else origin.pod
+
+
 def _other_nodes(group: list[_Case], world: World, failing: set[tuple[str, str]]) -> tuple[str, ...]:
     """The nodes on which the servers of a node's trouble were mounted, and that have none with them."""
     if any(case.recovered or not case.context.get("method", "").startswith("Node") for case in group):
@@ -465,6 +471,7 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: World, failing: s
         volumes=_volumes([*group, *guests], world.tracker),
         nodes=tuple(sorted({case.context["node"] for case in group if "node" in case.context})),
         other_nodes=_other_nodes(group, world, failing),
+        pods=tuple(sorted({_pod(case) for case in group if nodes_pod(case.context)})),
         methods=tuple(sorted({case.context["method"] for case in group if case.context.get("method")})),
         failures=failures or max(sightings.values(), default=0),
         attempts=max((incident.attempts for incident in everyone), default=0),

@@ -290,9 +290,9 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
         values["server"] = values["server"] or host
         host = ""
     values["node"] = host
-    values["pod"] = incident.origin.pod
+    values |= {"pod": incident.origin.pod, "component": incident.origin.component}
+    values["driver_pod"] = incident.origin.pod if incident.origin.component == "nfs" else ""
     values["namespace"] = values.get("namespace") or (incident.about or {}).get("namespace")
-    values["component"] = incident.origin.component
     if version:
         values["driver_version"] = version.get(incident.origin.input) or version.get("")
     for finding in incident.findings:
@@ -380,13 +380,26 @@ def say(template: str, names: Mapping[str, str]) -> str:
 _NODES_POD = "$(kubectl -n kube-system get pod -l app=csi-nfs-node --field-selector spec.nodeName={node} -o name)"
 
 
+# All that the driver runs on a node is one pod.
+_OF_NODE = "pod -l app=csi-nfs-node --field-selector spec.nodeName={node}"
+
+
 def _driver_pod(names: Mapping[str, str]) -> str:
     """The pod of the driver that did what went wrong, as the log tells it."""
     if names.get("method") and not names["method"].startswith("Node"):
         return "deploy/csi-nfs-controller"
-    if "node" not in names and re.fullmatch(r"[a-z0-9.-]*nfs-node-[a-z0-9]+", names.get("pod", "")):
-        return "pod/{pod}"
-    return _NODES_POD
+    return "pod/{driver_pod}" if nodes_pod(names) else _NODES_POD
+
+
+def nodes_pod(names: Mapping[str, str]) -> str:
+    """The driver's pod on a node whose name nothing tells; "" where the node is known, or no such pod."""
+    pod = names.get("driver_pod", "")
+    if "node" in names or not pod:
+        return ""
+    return pod if names.get("method", "").startswith("Node") or _NODE_POD.fullmatch(pod) else ""
+
+
+_NODE_POD = re.compile(r"[a-z0-9.-]*nfs-node-[a-z0-9]+")
 
 
 def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> str:
@@ -399,6 +412,8 @@ def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> s
     known = _Names(names)
     if command and _NODES_POD in template:
         template = template.replace(_NODES_POD, _driver_pod(names))
+    if command and _OF_NODE in template and nodes_pod(names):
+        template = template.replace(_OF_NODE, "pod {driver_pod}")
     parts = template.split("{")
     out = [parts[0]]
     for part in parts[1:]:

@@ -353,6 +353,7 @@ class Diagnosis:
     volumes: tuple[VolumeRef, ...] = ()
     nodes: tuple[str, ...] = ()
     other_nodes: tuple[str, ...] = ()  # that mounted from the same server, and do not fail
+    pods: tuple[str, ...] = ()  # the driver's, "namespace/pod" or "pod", on nodes that nothing names
     methods: tuple[str, ...] = ()
     failures: int = 0  # failed calls, each once though the driver logs it twice
     attempts: int = 0  # of the volume that tried most often

@@ -213,6 +213,10 @@ class ReportRedactor:
                 self._redactor.learn_name(kind, name)
         for node in (*one.nodes, *one.other_nodes):
             self._redactor.learn_name("node", node)
+        for place in one.pods:
+            *before, pod = place.split("/")
+            self._redactor.learn_name("pod", pod)
+            self._redactor.learn_name("ns", "".join(before))
         if one.mount is not None:
             self._redactor.learn(one.mount.source)
         for item in one.evidence:
@@ -262,6 +266,7 @@ class ReportRedactor:
             methods=tuple(map(self._redactor.text, one.methods)),
             nodes=self._each("node", one.nodes),
             other_nodes=self._each("node", one.other_nodes),
+            pods=tuple(self._pod(f"{place}/") for place in one.pods),
             evidence=tuple(self._evidence(item) for item in one.evidence),
             mount=one.mount and replace(
                 one.mount, source=self.text(one.mount.source), options=one.mount.options and self.text(one.mount.options)

@@ -94,6 +94,7 @@ REFUSED = Diagnosis(
     volumes=tuple(VolumeRef(f"pv-{n:04}", f"data-{n}", "prod", "10.0.0.5", "/data") for n in range(43)),
     nodes=("worker-1", "worker-2"),
     other_nodes=("worker-3",),
+    pods=("kube-system/csi-nfs-node-x2x9k",),
     methods=("NodePublishVolume",),
     failures=112,
     attempts=9,

@@ -212,6 +212,22 @@ def test_the_manual_mount_is_made_where_the_driver_makes_it():
     )
 
 
+def test_the_manual_mount_is_made_in_the_drivers_pod_where_only_that_is_known():
+    of_pod = changed(methods=("NodePublishVolume",), pods=("storage/csi-nfs-node-a",))
+    assert advised(of_pod) == [
+        "nc -zvw3 10.0.0.5 2049",
+        (
+            "kubectl -n storage exec csi-nfs-node-a -c nfs -- sh -c"
+            " 'mkdir -p /tmp/test && mount -v -t nfs -o nfsvers=4.1,hard 10.0.0.5:/srv /tmp/test; umount /tmp/test'"
+        ),
+        "kubectl -n storage get pod csi-nfs-node-a -o wide",
+    ]
+    late = InputSummary("a.log", role="node", component="nfs", hints=("starts-late",))
+    assert "kubectl -n storage logs csi-nfs-node-a -c nfs --tail=-1 --previous" in advised(of_pod, late)
+    known = changed(methods=("NodePublishVolume",), nodes=("w1",), pods=("csi-nfs-node-a",))
+    assert not any("csi-nfs-node-a" in command for command in advised(known))
+
+
 def test_nolock_where_locking_is_the_trouble():
     statd = changed(category="statd-missing", methods=("NodePublishVolume",), mount=MountTried("a:/b", "nfsvers=3"))
     assert "-o nfsvers=3,nolock a:/b" in advised(statd)[1]

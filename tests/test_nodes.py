@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logscan import rules, scan, sources
+from logscan.facts import fill
 from logscan.model import Report
+from logscan.report import WRITERS
 from tests import driver_simulator as sim
 
 REFERENCE = 1_796_083_200_000_000  # 2026-12-01
@@ -91,6 +94,7 @@ def test_trouble_of_one_node_is_told_of_that_node_and_stays_open(version, catego
     if named:
         assert found.nodes == (NODES[bad],)
         assert set(found.other_nodes) == set(NODES) - {NODES[bad]}
+    assert found.pods == ((f"csi-nfs-node-{bad:05}",) if merged and not named else ())
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -170,3 +174,46 @@ def test_what_large_logs_pass_over_counts_for_nodes_too():
 
     assert reports[0] == reports[1]
     assert reports[0].diagnoses[0].other_nodes == ("worker-2", "worker-3")
+
+
+def test_where_only_the_drivers_pod_is_known_it_is_told_and_looked_into():
+    volume = on(volume_of(random.Random(1), 1), "00000000-0000-4000-8000-000000000001")
+    driver = driver_of("v4.9.0", "")
+    sim.publish(driver, volume, 1, mount=HOW["client-not-allowed"])
+    log = "".join(f"[pod/csi-nfs-node-x2x9k/nfs] {line}\n" for line in driver.text().splitlines())
+
+    report = report_of({"nodes.log": log})
+
+    [found] = [one for one in report.diagnoses if one.severity > 0]
+    assert (found.nodes, found.pods) == ((), ("csi-nfs-node-x2x9k",))
+    for name in ("text", "markdown", "html"):
+        out = io.StringIO()
+        WRITERS[name](report, out, width=100, color=False)
+        assert "the node of the driver" in out.getvalue().replace("&#x27;", "'")
+        assert "csi-nfs-node-x2x9k" in out.getvalue()
+    commands = [one.command for one in report.collect_next]
+    assert "kubectl -n kube-system get pod csi-nfs-node-x2x9k -o wide" in commands
+
+
+def test_the_pod_of_a_controller_is_no_nodes_pod():
+    volume = volume_of(random.Random(1), 1)
+    driver = driver_of("v4.9.0", "")
+    sim.create(driver, volume, 1, mount="mount.nfs: Connection timed out")
+    log = "".join(f"[pod/csi-nfs-controller-6c9d-x2x9k/nfs] {line}\n" for line in driver.text().splitlines())
+    [found] = [one for one in report_of({"nfs.log": log}).diagnoses if one.severity > 0]
+    assert found.pods == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [
+        ({"node": "worker-1", "driver_pod": "csi-nfs-node-a"}, "delete pod -l app=csi-nfs-node --field-selector spec.nodeName=worker-1"),
+        ({"driver_pod": "csi-nfs-node-a"}, "delete pod csi-nfs-node-a"),
+        ({"driver_pod": "my-nfs-abcde", "method": "NodePublishVolume"}, "delete pod my-nfs-abcde"),
+        ({"driver_pod": "csi-nfs-controller-6-x", "method": "CreateVolume"}, "delete pod -l app=csi-nfs-node --field-selector spec.nodeName=<node>"),
+        ({"driver_pod": "$(reboot)", "method": "NodePublishVolume"}, "delete pod <driver_pod>"),
+        ({}, "delete pod -l app=csi-nfs-node --field-selector spec.nodeName=<node>"),
+    ],
+)  # fmt: skip
+def test_a_command_picks_the_drivers_pod_by_its_node_or_its_name(names, command):
+    assert fill("delete pod -l app=csi-nfs-node --field-selector spec.nodeName={node}", names, command=True) == command

@@ -65,7 +65,7 @@ def refused(value: Any) -> SourceError:
 
 # A count by kind may be absent, so may what v1 did not have from its start.
 FREE = (
-    "truncated.", "calls.by_method.", "diagnoses[0].baseline", "diagnoses[1].baseline",
+    "truncated.", "calls.by_method.", *(f"diagnoses[{n}].{key}" for n in (0, 1) for key in ("baseline", "pods")),
     *(f"suppressed[{n}].{key}" for n in (0, 1) for key in ("category", "kind", "until", "place")),
 )  # fmt: skip
 

@@ -66,4 +66,6 @@ def facts_of(one: Diagnosis) -> str:
         facts.append(f"{'up to ' * (len(one.volumes) > 1)}{one.attempts:,} attempts")
     if one.nodes:
         facts.append(f"node{'s' * (len(one.nodes) > 1)} {listed(one.nodes, 2)}")
+    elif one.pods:
+        facts.append(f"driver pod{'s' * (len(one.pods) > 1)} {listed(one.pods, 2)}")
     return ", ".join(facts)

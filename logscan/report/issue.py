@@ -147,7 +147,7 @@ def _bug(one: Diagnosis, report: Report) -> Iterator[str]:
 def _facts(one: Diagnosis) -> Iterator[str]:
     of = f" of {_say(listed(one.methods, 3))}" if one.methods else ""
     yield f"- {count(one.failures, 'failed call')}{of}, {count(len(one.volumes), 'volume')}" + (
-        f", {count(len(one.nodes), 'node')}" if one.nodes else ""
+        f", {count(len(one.nodes) + len(one.pods), 'node')}" if one.nodes or one.pods else ""
     )
     state = "it worked later" if one.recovered else "still so where the log ends" if one.ongoing else ""
     when = ", ".join(filter(None, (span(one.first_time, one.last_time), state)))

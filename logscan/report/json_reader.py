@@ -301,6 +301,7 @@ def _diagnosis(one: _Node) -> Diagnosis:
         volumes=one["volumes"].all(lambda volume: VolumeRef(*(volume[key].text() for key in VolumeRef.__slots__))),
         nodes=one["nodes"].all(_Node.text),
         other_nodes=one["other_nodes"].all(_Node.text),
+        pods=one.later("pods", lambda node: node.all(_Node.text)) or (),
         methods=one["methods"].all(_Node.text),
         failures=one["failures"].number(),
         attempts=one["attempts"].number(),

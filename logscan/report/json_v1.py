@@ -162,6 +162,7 @@ def diagnosis(one: Diagnosis) -> dict[str, Any]:
         ],
         "nodes": list(one.nodes),
         "other_nodes": list(one.other_nodes),
+        "pods": list(one.pods),
         "methods": list(one.methods),
         "failures": one.failures,
         "attempts": one.attempts,

@@ -120,8 +120,8 @@ def _diagnosis(number: int, one: Diagnosis) -> Iterator[str]:
 
 
 def _concerns(one: Diagnosis) -> Iterator[str]:
-    if one.nodes:
-        yield from (f"On {_say(node_list(one, 6))}.", "")
+    if nodes := node_list(one, 6):
+        yield from (f"On {_say(nodes)}.", "")
     if not one.volumes:
         return
     rows = [

@@ -132,7 +132,7 @@ def _briefly(page: Page, diagnoses: Sequence[Diagnosis]) -> None:
 
 
 def _concerns(page: Page, one: Diagnosis) -> None:
-    if not (one.volumes or one.nodes):
+    if not (one.volumes or one.nodes or one.pods):
         return
     page.heading("Concerns")
     shares: dict[tuple[str, str], list[VolumeRef]] = {}
@@ -149,8 +149,8 @@ def _concerns(page: Page, one: Diagnosis) -> None:
     if len(shares) > MAX_SHARES:
         left = sum(len(volumes) for volumes in list(shares.values())[MAX_SHARES:])
         page.prose(f"and {_count(left, 'volume')} of {len(shares) - MAX_SHARES:,} more shares")
-    if one.nodes:
-        page.prose(_node_list(one, MAX_NODES))
+    if nodes := _node_list(one, MAX_NODES):
+        page.prose(nodes)
 
 
 def _volume(volume: VolumeRef) -> str:

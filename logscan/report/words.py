@@ -42,8 +42,15 @@ def span(first: int | None, last: int | None) -> str:
 
 
 def node_list(one: Diagnosis, most: int) -> str:
-    """Such as: nodes worker-1, worker-2; worker-3 mounts from the server and does not fail."""
-    text = f"node{'s' * (len(one.nodes) > 1)} {listed(one.nodes, most)}"
+    """Such as: nodes worker-1, worker-2; worker-3 mounts from the server and does not fail.
+
+    A node that nothing names is told by the driver's pod on it.  Empty where neither is known.
+    """
+    parts = [f"node{'s' * (len(one.nodes) > 1)} {listed(one.nodes, most)}"] if one.nodes else []
+    if one.pods:
+        theirs = "nodes" if len(one.pods) > 1 else "node"
+        parts.append(f"the {theirs} of the driver's pod{'s' * (len(one.pods) > 1)} {listed(one.pods, most)}")
+    text = " and ".join(parts)
     if one.other_nodes:
         several = len(one.other_nodes) > 1
         does = "mount from the server and do not fail" if several else "mounts from the server and does not fail"

@@ -224,9 +224,10 @@ def quoted(item: Evidence) -> Html:
 
 
 def _concerns(one: Diagnosis) -> Html:
-    if not (one.volumes or one.nodes):
+    where = node_list(one, 20)
+    if not (one.volumes or where):
         return Html("")
-    nodes = el("p", "On ", node_list(one, 20), ".") if one.nodes else ""
+    nodes = el("p", "On ", where, ".") if where else ""
     if not one.volumes:
         return _section("Concerns", nodes)
     told = [_volume(volume) for volume in one.volumes[:MAX_VOLUMES]]
