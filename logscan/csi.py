@@ -112,6 +112,7 @@ class Subject(NamedTuple):
 
 _PATH = re.compile(r"(?<![\w:.])(?:/[^\s\"'/:,)\\]+)+")
 _HANDLE = re.compile(r"nfs\.csi\.k8s\.io\^(?P<handle>[^\s\"'\\)]+)")
+_BY_HAND = re.compile(r"(?:^|[\s$#/>])mount (?:-[vfs]+ )*-t nfs4? ")
 _QUOTED_VOLUME = re.compile(r"(?:for volume|[Vv]olume) \\?\"(?P<volume>[^\"\\\s]+)\\?\"")
 _BUSY = re.compile(r"with the given Volume ID (?P<handle>\S+) already exists")
 _CLAIM = re.compile(rf"(?:claim \\?\"|claimUID=\"?|syncing claim\"? key=\"?)(?P<uid>{UUID})")
@@ -125,6 +126,8 @@ def subject_of(text: str) -> Subject:
     """
     if mount := parse_mount(text):
         where = parse_path(mount.target)
+        if where.where == "container" and _BY_HAND.search(text):  # a directory to try in is no volume
+            return Subject(volume_in(text) or "")
         if where.volume:
             return Subject(where.volume, "", mount.target)
     for found in _PATH.finditer(text):

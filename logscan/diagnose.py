@@ -50,7 +50,15 @@ _DRIVER_DOWN = frozenset({
     "driver-not-registered", "provisioner-not-running", "plugin-unreachable",
 })  # fmt: skip
 
+# Categories of a server that did not answer, whatever share was asked for; and those of what it answered.
+_SILENT = frozenset({"server-refused", "server-unreachable", "dns"})
+_ANSWERED = frozenset({
+    "client-not-allowed", "path-not-exported", "path-missing-on-server", "wrong-share-path", "mount-eperm", "stale-handle",
+    "root-squash", "chmod-not-permitted", "export-read-only", "no-space",
+})  # fmt: skip
+
 _CONFIDENCE = {"high": 0, "medium": 1, "low": 2}
+_AT_ONCE = 2_000_000  # µs between a kernel's line and what it explains, by two clocks of one node
 
 
 @dataclass(slots=True)
@@ -76,9 +84,6 @@ class _Case:
     symptoms: Counter[str]
     recovered: bool
     proof: tuple[Evidence, ...] = ()  # beside the log: of exports and manifests
-
-
-# ---------------------------------------------------------------- the diagnosis
 
 
 def diagnose(
@@ -111,6 +116,7 @@ def diagnose(
         case = _judge(incident, world, rules, verdicts, scales)
         if case is not None:
             cases.append(case)
+    _hear(cases, tracker)
     cases, folded = _fold_symptoms(cases, symptoms_of)
     for symptom, _owner in folded:
         verdicts.folded.add(symptom.rule.id)
@@ -169,9 +175,7 @@ def _judge(
         world.collector.absorb(finding.rule.id, incident.records, incident.problems)
         return None
     verdicts.matched += incident.problems
-    return _Case(
-        incident, finding.rule, causes[0], causes[1:], names, symptoms, recovered, proof,
-    )  # fmt: skip
+    return _Case(incident, finding.rule, causes[0], causes[1:], names, symptoms, recovered, proof)
 
 
 # Whatever the text is, a volume whose calls fail is named.
@@ -241,6 +245,26 @@ def _after(success: tuple[int | None, int], incident: Incident) -> bool:
     return clock > incident.last_clock
 
 
+def _hear(cases: list[_Case], tracker: Tracker) -> None:
+    """A server that was silent and then gave a volume another answer, on the same node, is silent no more."""
+    answers: dict[tuple[str, str], list[_Case]] = defaultdict(list)
+    calls = [case for case in cases if case.incident.volume is not None and case.incident.about is None]
+    for case in calls:
+        if case.cause.category in _ANSWERED:
+            answers[case.context.get("volume", ""), case.context.get("server", "")].append(case)
+    for case in calls:
+        if case.cause.category in _SILENT:
+            others = answers.get((case.context.get("volume", ""), case.context.get("server", "")), ())
+            case.recovered |= any(_after_silence(other, case, tracker) for other in others)
+
+
+def _after_silence(other: _Case, case: _Case, tracker: Tracker) -> bool:
+    mine, theirs = case.incident.origin, other.incident.origin
+    when = (other.incident.last_time, other.incident.last_clock)
+    same = tracker.streams.same_node((theirs.input, theirs.stream), (mine.input, mine.stream), when[0])
+    return same and _one_node(other, case) and _after(when, case.incident)
+
+
 def _fold_symptoms(
     cases: list[_Case], symptoms_of: Callable[[str], set[str]]
 ) -> tuple[list[_Case], list[tuple[_Case, _Case]]]:
@@ -264,7 +288,10 @@ def _fold_symptoms(
             rivals = rivals + [
                 one
                 for one in by_volume[""]
-                if _keeps_driver_down(one, case) or _names_option(one, case) or _same_server(one, case)
+                if _keeps_driver_down(one, case)
+                or _names_option(one, case)
+                or _same_server(one, case)
+                or _at_once(one, case)
             ]
         # A symptom that names nobody can only be held against all.
         if not name and case.cause.category in SYMPTOMS:
@@ -277,33 +304,45 @@ def _fold_symptoms(
     return kept, folded
 
 
+def _one_node(other: _Case, case: _Case) -> bool:
+    """Whether both may be of one node."""
+    return len({case.context.get("node"), other.context.get("node")} - {None}) < 2
+
+
 def _keeps_driver_down(other: _Case, case: _Case) -> bool:
     """Whether *other* names no volume because the driver itself, as all volumes need it, does not run."""
-    nodes = {case.context.get("node"), other.context.get("node")} - {None}
-    return other.cause.category in _DRIVER_DOWN and other.recovered == case.recovered and len(nodes) < 2
+    return other.cause.category in _DRIVER_DOWN and other.recovered == case.recovered and _one_node(other, case)
 
 
 def _same_server(other: _Case, case: _Case) -> bool:
     """Whether a node's kernel tells that it does not reach the server of *case*."""
     server = other.context.get("server")
-    nodes = {case.context.get("node"), other.context.get("node")} - {None}
     return (
         server is not None
         and other.incident.origin.component == "kernel"
         and server == case.context.get("server")
         and other.recovered == case.recovered
-        and len(nodes) < 2
+        and _one_node(other, case)
+    )
+
+
+def _at_once(other: _Case, case: _Case) -> bool:
+    """Whether a node's kernel, which names no server, tells of an error in the moment of *case*."""
+    return (
+        other.incident.origin.component == "kernel"
+        and not other.context.get("server")
+        and _one_node(other, case)
+        and any(abs(one - two) <= _AT_ONCE for one in other.incident.times for two in case.incident.times)
     )
 
 
 def _names_option(other: _Case, case: _Case) -> bool:
     """Whether a node's kernel complains of one of the options that *case* mounted with."""
     option = other.context.get("option")
-    nodes = {case.context.get("node"), other.context.get("node")} - {None}
     return (
         bool(option)
         and other.incident.origin.component == "kernel"
-        and len(nodes) < 2
+        and _one_node(other, case)
         and option in {part.partition("=")[0] for part in case.context.get("options", "").split(",")}
     )
 
@@ -395,6 +434,8 @@ def _fold_key(case: _Case) -> tuple[object, ...]:
     # Whose volume it is must not keep two cases of one cause apart.
     shared = {k: v for k, v in case.context.items() if k in {"server", "share", "node", "driver_version", "options"}}
     server, share = case.context.get("server", ""), case.context.get("share", "")
+    if server and case.cause.category in _SILENT:
+        share = ""
     return (case.cause.category, server, share, fill(case.cause.cause, shared), case.recovered)
 
 

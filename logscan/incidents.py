@@ -300,7 +300,7 @@ def _began(record: Record, time: int) -> int:
 def _object(record: Record) -> tuple[tuple[str, str], ...]:
     """What keeps events of one text apart: the object that each is about."""
     fields = record.fields or {}
-    return tuple((key, fields[key]) for key in ("kind", "namespace", "name") if key in fields)
+    return tuple((key, fields[key]) for key in ("kind", "namespace", "name", "block") if key in fields)
 
 
 def _best(findings: object) -> tuple[Finding, ...]:

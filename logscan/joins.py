@@ -87,6 +87,8 @@ def healed(incident: Incident, volumes: Volumes) -> bool:
     about = incident.about or {}
     reason = about.get("reason", "")
     if incident.volume is None or reason == "FailedScheduling":
+        if block := about.get("block"):
+            return volumes.pods.healed(("", block), reason)
         return about.get("kind") == "Pod" and volumes.pods.healed(
             (about.get("namespace", ""), about.get("name", "")), reason
         )

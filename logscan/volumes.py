@@ -203,6 +203,8 @@ class Volumes:
         if not name:
             namespace, _, name = fields.get("object", "").partition("/")
         if not name:
+            if block := fields.get("block"):  # of a pod, if it tells of what only pods go through
+                self.pods.learn(record, fields, ("", block), clock)
             return
         match fields.get("kind"):
             case "PersistentVolumeClaim":

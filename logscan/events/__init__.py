@@ -126,7 +126,7 @@ class Reader:
             return self._enter(self._describe, line)
         if first == "E" and text.startswith("Events:") and text.rstrip() in {"Events:", "Events:  <none>"}:
             before = self._parser.flush(origin)
-            self._mode, self._about = self._table, Event()
+            self._mode, self._about = self._table, Event(block=f"{origin.input}:{line.number}")
             return [*before, _known([line])]
         if first == "a" and text.rstrip() in _API_VERSIONS:
             return self._enter(self._yaml, line)
@@ -223,7 +223,7 @@ class Reader:
         about = self._about
         event = replace(
             event, kind=event.kind or about.kind, namespace=event.namespace or about.namespace,
-            name=event.name or about.name,
+            name=event.name or about.name, block="" if event.name else about.block,
             node=event.node or (about.node if event.source == "kubelet" else ""),
         )  # fmt: skip
         return [self._record(lines, header.lstrip(), event)]

@@ -22,7 +22,7 @@ _PROVISIONER = re.compile(
 # A key that only one kind of object has.
 _KIND_BY_KEY = (
     ("Containers", "Pod"), ("Reclaim Policy", "PersistentVolume"), ("Access Modes", "PersistentVolumeClaim"),
-    ("Used By", "PersistentVolumeClaim"), ("Mounted By", "PersistentVolumeClaim"),
+    ("Used By", "PersistentVolumeClaim"), ("Mounted By", "PersistentVolumeClaim"), ("Node", "Pod"), ("QoS Class", "Pod"),
 )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ class Event:
     first_age: int | None = None
     last: int | None = None  # µs since the epoch
     first: int | None = None
+    block: str = ""  # the description that it stands in, where that does not say whose it is
 
     def fields(self) -> dict[str, str]:
         """What a record keeps of it besides type and message; named as the provisioner's ``Event occurred`` does."""
@@ -76,6 +77,7 @@ class Event:
             "type": self.type, "reason": self.reason, "kind": self.kind, "namespace": self.namespace, "name": self.name,
             "uid": self.uid, "count": str(self.count), "source": self.source,
             "age": "" if self.age is None else str(self.age), "first": "" if self.first is None else str(self.first),
+            "block": self.block,
         }  # fmt: skip
         return {key: value for key, value in found.items() if value or key == "reason"}
 
