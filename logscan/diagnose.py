@@ -7,7 +7,7 @@ often comes later: another volume of the same share, a retry that succeeds.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from logscan import csi, joins, match, services
 from logscan.calls import Tracker
 from logscan.facts import Facts, World, context_of, fill, nodes_pod, say, with_install
+from logscan.folds import SYMPTOMS, Case, after, fold_key, fold_symptoms, hear
 from logscan.incidents import Collector, Incident
 from logscan.model import (
     UNRECOGNISED_FAILURE,
@@ -41,24 +42,7 @@ MAX_ALTERNATIVES = 4
 # --retry-interval-max of the deployments since v4.10, with some slack.
 STILL_TRYING = 35 * 60_000_000  # µs
 
-# Categories that name a symptom, not a cause: they come last and fold under anything better.
-SYMPTOMS = frozenset({"insufficient-evidence", "deadline-exceeded", "operation-in-progress", "mount-failed"})
-
-# Categories of the driver's own pods, not of a volume: while they do not run, no volume comes up.
-_DRIVER_DOWN = frozenset({
-    "admission-denied", "startup-failed", "wrong-arch", "port-conflict", "oom", "driver-crash", "rbac", "wrong-kubelet-dir",
-    "driver-not-registered", "provisioner-not-running", "plugin-unreachable",
-})  # fmt: skip
-
-# Categories of a server that did not answer, whatever share was asked for; and those of what it answered.
-_SILENT = frozenset({"server-refused", "server-unreachable", "dns"})
-_ANSWERED = frozenset({
-    "client-not-allowed", "path-not-exported", "path-missing-on-server", "wrong-share-path", "mount-eperm", "stale-handle",
-    "root-squash", "chmod-not-permitted", "export-read-only", "no-space",
-})  # fmt: skip
-
 _CONFIDENCE = {"high": 0, "medium": 1, "low": 2}
-_AT_ONCE = 2_000_000  # µs between a kernel's line and what it explains, by two clocks of one node
 
 
 @dataclass(slots=True)
@@ -70,20 +54,6 @@ class Verdicts:
     fired: dict[str, list[tuple[str, dict[str, str]]]] = field(default_factory=dict)  # rule -> (category, captures)
     folded: set[str] = field(default_factory=set)  # rules seen as symptoms of another
     matched: int = 0  # W/E/F records that a rule of more than info explains
-
-
-@dataclass(slots=True)
-class _Case:
-    """One incident with the rule and the cause that were found for it."""
-
-    incident: Incident
-    rule: Rule
-    cause: Cause
-    alternatives: list[Cause]
-    context: dict[str, str]
-    symptoms: Counter[str]
-    recovered: bool
-    proof: tuple[Evidence, ...] = ()  # beside the log: of exports and manifests
 
 
 def diagnose(
@@ -111,13 +81,13 @@ def diagnose(
     joins.settle(collector, tracker.volumes, rules, symptoms_of)
     world = World(tracker, collector, version, end, patience, scales, events=events)
     verdicts = Verdicts()
-    cases: list[_Case] = []
+    cases: list[Case] = []
     for incident in collector.incidents.values():
         case = _judge(incident, world, rules, verdicts, scales)
         if case is not None:
             cases.append(case)
-    _hear(cases, tracker)
-    cases, folded = _fold_symptoms(cases, symptoms_of)
+    hear(cases, tracker)
+    cases, folded = fold_symptoms(cases, symptoms_of)
     for symptom, _owner in folded:
         verdicts.folded.add(symptom.rule.id)
     verdicts.diagnoses = _merge(cases, folded, world)
@@ -126,7 +96,7 @@ def diagnose(
 
 def _judge(
     incident: Incident, world: World, rules: Mapping[str, Rule], verdicts: Verdicts, scales: Scales | None
-) -> _Case | None:
+) -> Case | None:
     context = with_install(context_of(incident, world.tracker, world.version), incident, world)
     volume = world.tracker.volumes.known(incident.volume.name) or incident.volume if incident.volume else None
     if scales is not None:
@@ -175,7 +145,7 @@ def _judge(
         world.collector.absorb(finding.rule.id, incident.records, incident.problems)
         return None
     verdicts.matched += incident.problems
-    return _Case(incident, finding.rule, causes[0], causes[1:], names, symptoms, recovered, proof)
+    return Case(incident, finding.rule, causes[0], causes[1:], names, symptoms, recovered, proof)
 
 
 # Whatever the text is, a volume whose calls fail is named.
@@ -198,12 +168,12 @@ _UNEXPLAINED = Rule(
 )
 
 
-def _unexplained(incident: Incident, context: dict[str, str], world: World) -> _Case | None:
+def _unexplained(incident: Incident, context: dict[str, str], world: World) -> Case | None:
     """A failed call of a volume that no rule says anything of."""
     if not incident.failures or incident.volume is None:
         return None
     recovered = _recovered(incident, _UNEXPLAINED, None, world)
-    return _Case(incident, _UNEXPLAINED, _UNEXPLAINED.causes[0], [], context, Counter(), recovered)
+    return Case(incident, _UNEXPLAINED, _UNEXPLAINED.causes[0], [], context, Counter(), recovered)
 
 
 def _names(context: Mapping[str, str], finding: Finding) -> dict[str, str]:
@@ -234,184 +204,17 @@ def _recovered(incident: Incident, rule: Rule, facts: Facts | None, world: World
     if "Snapshot" in method and incident.call is not None:
         method = f"{method} {incident.call.key}"
     origin = incident.call.origin if incident.call is not None else None
-    return any(_after(success, incident) for success in world.tracker.streams.successes(volume, method, origin))
+    return any(after(success, incident) for success in world.tracker.streams.successes(volume, method, origin))
 
 
-def _after(success: tuple[int | None, int], incident: Incident) -> bool:
-    time, clock = success
-    # Stamps of handlers that run side by side may step back by some 10 ms.
-    if time is not None and incident.last_time is not None:
-        return time >= incident.last_time - 50_000
-    return clock > incident.last_clock
-
-
-def _hear(cases: list[_Case], tracker: Tracker) -> None:
-    """A server that was silent and then gave a volume another answer, on the same node, is silent no more."""
-    answers: dict[tuple[str, str], list[_Case]] = defaultdict(list)
-    calls = [case for case in cases if case.incident.volume is not None and case.incident.about is None]
-    for case in calls:
-        if case.cause.category in _ANSWERED:
-            answers[case.context.get("volume", ""), case.context.get("server", "")].append(case)
-    for case in calls:
-        if case.cause.category in _SILENT:
-            others = answers.get((case.context.get("volume", ""), case.context.get("server", "")), ())
-            case.recovered |= any(_after_silence(other, case, tracker) for other in others)
-
-
-def _after_silence(other: _Case, case: _Case, tracker: Tracker) -> bool:
-    mine, theirs = case.incident.origin, other.incident.origin
-    when = (other.incident.last_time, other.incident.last_clock)
-    same = tracker.streams.same_node((theirs.input, theirs.stream), (mine.input, mine.stream), when[0])
-    return same and _one_node(other, case) and _after(when, case.incident)
-
-
-def _fold_symptoms(
-    cases: list[_Case], symptoms_of: Callable[[str], set[str]]
-) -> tuple[list[_Case], list[tuple[_Case, _Case]]]:
-    """Take out the cases that another case of the same volume explains."""
-    by_volume: dict[str, list[_Case]] = defaultdict(list)
-    by_path: dict[str, list[_Case]] = defaultdict(list)
-    for case in cases:
-        by_volume[case.incident.volume.name if case.incident.volume else ""].append(case)
-        if not case.incident.volume and case.context.get("path"):
-            by_path[case.context["path"]].append(case)
-    named: dict[str, _Case] = {}  # by rule: the first case of a volume that is known
-    for case in cases:
-        if case.incident.volume is not None:
-            named.setdefault(case.rule.id, case)
-    kept, folded = [], []
-    for case in cases:
-        name = case.incident.volume.name if case.incident.volume else ""
-        # A server's own line names the path that it refused, not the volume.
-        rivals = by_volume[name] + by_path[case.context.get("path", "")] if name else by_volume[""]
-        if name:
-            rivals = rivals + [
-                one
-                for one in by_volume[""]
-                if _keeps_driver_down(one, case)
-                or _names_option(one, case)
-                or _same_server(one, case)
-                or _at_once(one, case)
-            ]
-        # A symptom that names nobody can only be held against all.
-        if not name and case.cause.category in SYMPTOMS:
-            rivals = [one for one in cases if not joins.strangers(case.incident, one.incident)]
-        owner = _owner(case, rivals, symptoms_of) or _named_twin(case, named)
-        if owner is None:
-            kept.append(case)
-        else:
-            folded.append((case, owner))
-    return kept, folded
-
-
-def _one_node(other: _Case, case: _Case) -> bool:
-    """Whether both may be of one node."""
-    return len({case.context.get("node"), other.context.get("node")} - {None}) < 2
-
-
-def _keeps_driver_down(other: _Case, case: _Case) -> bool:
-    """Whether *other* names no volume because the driver itself, as all volumes need it, does not run."""
-    return other.cause.category in _DRIVER_DOWN and other.recovered == case.recovered and _one_node(other, case)
-
-
-def _same_server(other: _Case, case: _Case) -> bool:
-    """Whether a node's kernel tells that it does not reach the server of *case*."""
-    server = other.context.get("server")
-    return (
-        server is not None
-        and other.incident.origin.component == "kernel"
-        and server == case.context.get("server")
-        and other.recovered == case.recovered
-        and _one_node(other, case)
-    )
-
-
-def _at_once(other: _Case, case: _Case) -> bool:
-    """Whether a node's kernel, which names no server, tells of an error in the moment of *case*."""
-    return (
-        other.incident.origin.component == "kernel"
-        and not other.context.get("server")
-        and _one_node(other, case)
-        and any(abs(one - two) <= _AT_ONCE for one in other.incident.times for two in case.incident.times)
-    )
-
-
-def _names_option(other: _Case, case: _Case) -> bool:
-    """Whether a node's kernel complains of one of the options that *case* mounted with."""
-    option = other.context.get("option")
-    return (
-        bool(option)
-        and other.incident.origin.component == "kernel"
-        and _one_node(other, case)
-        and option in {part.partition("=")[0] for part in case.context.get("options", "").split(",")}
-    )
-
-
-def _named_twin(case: _Case, named: Mapping[str, _Case]) -> _Case | None:
-    """The same rule met for a volume that is known, where this text names neither volume nor server.
-
-    A text that somebody quotes beside the log is no trouble of its own.
-    """
-    if case.incident.volume is not None or case.incident.call is not None or case.context.get("server"):
-        return None
-    return named.get(case.rule.id)
-
-
-def _owner(case: _Case, rivals: Iterable[_Case], symptoms_of: Callable[[str], set[str]]) -> _Case | None:
-    owners = list(_owners(case, rivals, symptoms_of))
-    causes = [one for one in owners if one.cause.category not in SYMPTOMS] or owners
-    # An event whose volume is not known may be of any of several causes: which, is not to be guessed.
-    lost = case.incident.about is not None and case.incident.volume is None
-    return owners[0] if owners and not (lost and len({_fold_key(one) for one in causes}) > 1) else None
-
-
-def _owners(case: _Case, rivals: Iterable[_Case], symptoms_of: Callable[[str], set[str]]) -> Iterator[_Case]:
-    for other in rivals:
-        if other is case or other.rule.id == case.rule.id or _elsewhere(case, other):
-            continue
-        if _told_later(case, other):
-            yield other
-        elif case.rule.id in symptoms_of(other.rule.id):
-            # Two rules that explain each other: the first by id stands.
-            if other.rule.id in symptoms_of(case.rule.id) and case.rule.id < other.rule.id:
-                continue
-            yield other
-
-
-def _elsewhere(case: _Case, other: _Case) -> bool:
-    """Whether two failures are certainly of different nodes, each of which has its own reason."""
-    calls = (case.incident.call, other.incident.call)
-    nodes = (case.context.get("node"), other.context.get("node"))
-    return (
-        all(one is not None and one.method.startswith("Node") for one in calls)
-        and None not in nodes
-        and nodes[0] != nodes[1]
-    )
-
-
-def _told_later(case: _Case, other: _Case) -> bool:
-    """Whether *case* only says that a call did not end in time, and a later try of it said why it fails."""
-    mine, theirs = case.incident, other.incident
-    if case.cause.category not in {"deadline-exceeded", "operation-in-progress"}:
-        return False
-    if other.cause.category in SYMPTOMS or other.rule.severity < Severity.ERROR or case.recovered != other.recovered:
-        return False
-    if mine.volume is None or theirs.volume is None or theirs.volume.name != mine.volume.name:
-        return False
-    methods = {joins.method_of(mine), joins.method_of(theirs)} - {""}
-    if mine.last_time is not None and theirs.last_time is not None:
-        return len(methods) <= 1 and mine.last_time <= theirs.last_time
-    return len(methods) <= 1
-
-
-def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: World) -> list[Diagnosis]:
-    groups: dict[tuple[object, ...], list[_Case]] = {}
+def _merge(cases: list[Case], folded: list[tuple[Case, Case]], world: World) -> list[Diagnosis]:
+    groups: dict[tuple[object, ...], list[Case]] = {}
     home: dict[int, tuple[object, ...]] = {}
     for case in cases:
-        key = _fold_key(case)
+        key = fold_key(case)
         groups.setdefault(key, []).append(case)
         home[id(case)] = key
-    guests: dict[tuple[object, ...], list[_Case]] = defaultdict(list)
+    guests: dict[tuple[object, ...], list[Case]] = defaultdict(list)
     owners = {id(symptom): owner for symptom, owner in folded}
     for symptom, first_owner in folded:
         # A symptom's owner may be a symptom itself.
@@ -430,15 +233,6 @@ def _merge(cases: list[_Case], folded: list[tuple[_Case, _Case]], world: World) 
     return sorted(diagnoses, key=lambda diagnosis: _rank(diagnosis, blocked))
 
 
-def _fold_key(case: _Case) -> tuple[object, ...]:
-    # Whose volume it is must not keep two cases of one cause apart.
-    shared = {k: v for k, v in case.context.items() if k in {"server", "share", "node", "driver_version", "options"}}
-    server, share = case.context.get("server", ""), case.context.get("share", "")
-    if server and case.cause.category in _SILENT:
-        share = ""
-    return (case.cause.category, server, share, fill(case.cause.cause, shared), case.recovered)
-
-
 def _rank(diagnosis: Diagnosis, blocked: Mapping[str, int]) -> tuple[object, ...]:
     """Worst first, then what still goes on, then the category that blocks most volumes."""
     return (
@@ -455,7 +249,7 @@ def _rank(diagnosis: Diagnosis, blocked: Mapping[str, int]) -> tuple[object, ...
     )
 
 
-def _failing_nodes(cases: Iterable[_Case]) -> set[tuple[str, str]]:
+def _failing_nodes(cases: Iterable[Case]) -> set[tuple[str, str]]:
     """(server, node) of what fails and goes on."""
     return {
         (case.context.get("server", ""), case.context["node"])
@@ -464,13 +258,13 @@ def _failing_nodes(cases: Iterable[_Case]) -> set[tuple[str, str]]:
     }
 
 
-def _pod(case: _Case) -> str:
+def _pod(case: Case) -> str:
     """The driver's pod that a case is of, with its namespace if that is told."""
     origin = case.incident.origin
     return f"{origin.namespace}/{origin.pod}" if origin.namespace else origin.pod
 
 
-def _other_nodes(group: list[_Case], world: World, failing: set[tuple[str, str]]) -> tuple[str, ...]:
+def _other_nodes(group: list[Case], world: World, failing: set[tuple[str, str]]) -> tuple[str, ...]:
     """The nodes on which the servers of a node's trouble were mounted, and that have none with them."""
     if any(case.recovered or not case.context.get("method", "").startswith("Node") for case in group):
         return ()
@@ -479,7 +273,7 @@ def _other_nodes(group: list[_Case], world: World, failing: set[tuple[str, str]]
     return tuple(sorted({node for _, node in fine - failing}))
 
 
-def _diagnosis(group: list[_Case], guests: list[_Case], world: World, failing: set[tuple[str, str]]) -> Diagnosis:
+def _diagnosis(group: list[Case], guests: list[Case], world: World, failing: set[tuple[str, str]]) -> Diagnosis:
     lead = max(group, key=_weight)
     everyone = [case.incident for case in group]
     names = _common(group)
@@ -529,12 +323,12 @@ def _diagnosis(group: list[_Case], guests: list[_Case], world: World, failing: s
     )
 
 
-def _weight(case: _Case) -> tuple[object, ...]:
+def _weight(case: Case) -> tuple[object, ...]:
     """The surest case of a group speaks for it."""
     return (-_CONFIDENCE[case.cause.confidence], case.incident.failures, case.incident.records, case.rule.id)
 
 
-def _common(group: list[_Case]) -> dict[str, str]:
+def _common(group: list[Case]) -> dict[str, str]:
     """The names of the group's first case; those that differ between volumes stay the first's."""
     return dict(max(group, key=lambda case: (_weight(case)[0], len(case.context))).context)
 
@@ -543,7 +337,7 @@ def _common(group: list[_Case]) -> dict[str, str]:
 _OF_VOLUME = ("server", "share", "path", "source", "options", "pvc", "namespace", "storageclass")
 
 
-def _complete(names: dict[str, str], lead: _Case, guests: Iterable[_Case]) -> None:
+def _complete(names: dict[str, str], lead: Case, guests: Iterable[Case]) -> None:
     """Add what the symptoms tell of the volume that a diagnosis is about and its own text does not."""
     mine = lead.incident.volume
     for guest in guests:
@@ -570,7 +364,7 @@ def _commands(templates: Iterable[str], names: Mapping[str, str]) -> tuple[str, 
     return tuple(fill(template, names, command=True) for template in templates)
 
 
-def _alternatives(lead: _Case, names: Mapping[str, str]) -> tuple[Alternative, ...]:
+def _alternatives(lead: Case, names: Mapping[str, str]) -> tuple[Alternative, ...]:
     # What the log has settled leaves nothing open.
     if lead.cause.confidence == "high":
         return ()
@@ -584,7 +378,7 @@ def _alternatives(lead: _Case, names: Mapping[str, str]) -> tuple[Alternative, .
     return tuple(result[:MAX_ALTERNATIVES])
 
 
-def _volumes(group: list[_Case], tracker: Tracker) -> tuple[VolumeRef, ...]:
+def _volumes(group: list[Case], tracker: Tracker) -> tuple[VolumeRef, ...]:
     refs: dict[str, VolumeRef] = {}
     for case in group:
         if case.incident.volume is None:

@@ -26,7 +26,7 @@ RULES = {
 }
 BELOW_SCAN = {
     "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "events", "csi", "rpc", "volumes", "calls",
-    "match", "rules", "incidents", "facts", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "evidence.weigh",
+    "match", "rules", "incidents", "facts", "folds", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "evidence.weigh",
     "reading", "quiet", "passing", "sorting", "activity", "history", "bundles", "evidence.pods",
 }  # fmt: skip
 
@@ -100,7 +100,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evidence.weigh": {"model", "csi", "evidence", "evidence.manifests", "evidence.predictor"},
     "facts": {"model", "csi", "calls", "incidents", "match", "volumes"},
     "services": {"model"},
-    "diagnose": {"model", "csi", "match", "calls", "incidents", "joins", "facts", "services", "volumes", "evidence.weigh"},
+    "folds": {"model", "calls", "incidents", "joins", "facts"},
+    "diagnose": {"model", "csi", "match", "calls", "incidents", "folds", "joins", "facts", "services", "volumes", "evidence.weigh"},
     "unknown": {"model", "csi", "incidents", "shapes"},
     "shapes": set(),
     "advise": {"model"},
