@@ -16,16 +16,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from logscan.bundles import whose
+from logscan.forms import Entry, Form, form_of
+from logscan.margins import Margin, is_strong
 from logscan.model import Line, Origin
-from logscan.shippers import TIME_KEYS, Frame, clean, component_of, describe, entries, is_event, is_klog
+from logscan.order import upright
+from logscan.prefixes import Prefixes
+from logscan.shippers import Frame, clean, component_of, describe, entries, is_klog
 from logscan.stamps import MONTHS, RFC3339, Stamps
 
 CARRIERS: tuple[str, ...] = (
     "bare", "kubectl-timestamps", "kubectl-prefix", "stern", "cri", "docker", "journald", "syslog", "dmesg",
-    "json-lines", "loki", "pasted",
+    "json-lines", "csv", "loki", "pasted", "prefixed",
 )  # fmt: skip
 
 MAX_DEPTH = 6  # carriers around one line
@@ -62,24 +65,13 @@ _STERN = re.compile(r"(NAME) (NAME) (?:(NAME) )?".replace("NAME", r"[a-z0-9](?:[
 _STERN_SHORT = re.compile(r"[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ")
 _LABELS = re.compile(r"\{((?:\w+=\"[^\"]*\"(?:, ?)?)*)\} ")
 _LABEL = re.compile(r"(\w+)=\"([^\"]{0,255})\"")
-_BLOCK_LIST = re.compile(r"(?:[-*+]|[0-9]{1,3}\.) +")
 
-_BOX = "│┃║"
 _BORDER = "┌└├╭╰╔╚─═"
 _DAEMONS = (
     "systemd", "kernel", "containerd", "dockerd", "crio", "NetworkManager", "sshd", "chronyd", "snapd", "rpcbind", "mount", "umount", "audit",
 )  # fmt: skip
 
 _new_line = tuple.__new__  # a NamedTuple's own constructor costs twice as much
-
-
-def _is_strong(text: str) -> bool:
-    """Whether *text* can only be a log line: what is before it is then not part of it."""
-    return (
-        is_klog(text)
-        or text.startswith("[pod/")
-        or (text[:2] == "20" and text[10:11] == "T" and RFC3339.match(text) is not None)
-    )
 
 
 _Partial = tuple[Frame, list[str], list[int]]
@@ -105,10 +97,12 @@ class Deframer:
         self._plain = True  # no margin, quote or pretty JSON is open: a bare line is what it seems
         self._bare = 0  # lines that took the fast path
         self._headers = 0  # bare klog lines so far, so that prefixes are not the rule here
-        self._margin = ""  # what stands before every line of an indented or quoted block
+        self._margin = Margin()
         self._pretty: list[tuple[int, int, str]] = []
         self._size = 0  # characters of it
         self._partial = 0  # characters of lines in parts
+        self._form: Form | None = None
+        self._prefixes = Prefixes()
         self._known: dict[str, tuple[str, str, str]] = {}  # stern's prefixes
         self._overdue: list[_Partial] = []
         self._parts: dict[tuple[int, str], _Partial] = {}  # depth, stream -> first, texts, [size, physical]
@@ -156,6 +150,8 @@ class Deframer:
     def close(self) -> list[Line]:
         """End the input: returns partials that never ended."""
         lines = self._flush_pretty()
+        if self._form is not None:
+            lines += self._entries(self._form.close()) + self._end_form()
         while self._parts:  # what is inside a part may be a part again
             self._wait_no_more()
             lines += self._flush_overdue()
@@ -170,7 +166,19 @@ class Deframer:
             lines, done = self._feed_pretty(number, offset, text)
             if done:
                 return lines
-        text, pasted = self._unpaste(text)
+        if self._form is None and (number == 1 or text[-1:] == "]" or text[:2] == "__"):
+            self._form = form_of(number, text)
+            self._plain = self._plain and self._form is None
+        if self._form is not None:
+            ended, mine = self._form.feed((number, offset, text))
+            lines += self._entries(ended)
+            if mine:
+                return lines
+            if self._form.held[-1:] == [(number, offset, text)]:
+                self._form.held.pop()
+            lines += self._end_form()
+        text, pasted = self._margin.take_off(text, tabs=not (self._bare or self._headers))
+        self._plain = not self._margin.text
         if text[-1:] == "{" and text.strip() in ("{", "[{"):
             self._pretty, self._size = [(number, offset, text)], 0
             self._plain = False
@@ -265,37 +273,26 @@ class Deframer:
             text = raw.decode("utf-8", "replace")
         return clean(text.removesuffix("\r"))
 
-    # ------------------------------------------------------------ pasted blocks
+    # ------------------------------------------------------------ entries in fields
 
-    def _unpaste(self, text: str) -> tuple[str, bool]:
-        """Take Markdown's quotes, k9s's box and a block's margin off; also tells if there were any."""
-        first = text[:1]
-        pasted = False
-        if first and first in _BOX:
-            text = text.rstrip().rstrip(_BOX).rstrip()[1:].removeprefix(" ")
-            return text, True
-        if first == "|" and is_klog(text[1:].lstrip()):
-            return text[1:].rstrip(" |").lstrip(), True
-        if self._margin:
-            if text.startswith(self._margin):
-                text, pasted = text[len(self._margin) :], True
-            elif not text.strip() or text == self._margin.rstrip():
-                return "", True
+    def _entries(self, ended: list[Entry]) -> list[Line]:
+        assert self._form is not None
+        lines: list[Line] = []
+        for entry in ended:
+            frame = Frame(entry.number, entry.offset, clean(entry.line or ""), entry.physical, self._at)
+            frame.within(self._form.carrier)
+            if entry.line is None:
+                frame.ident = "notices"
             else:
-                self._margin, self._plain = "", True
-            first = text[:1]
-        if not first or first not in " \t>-*+0123456789":
-            return text, pasted
-        bare = text.lstrip(" >" if self._bare or self._headers else " \t>")
-        item = _BLOCK_LIST.match(bare)
-        if item and is_klog(bare[item.end() :]):
-            margin = text[: len(text) - len(bare)]
-            self._margin, self._plain = margin + " " * item.end(), False
-            return bare[item.end() :], True
-        if len(bare) < len(text) and (_is_strong(bare) or bare.startswith("```")):
-            self._margin, self._plain = self._margin + text[: len(text) - len(bare)], False
-            return bare, True
-        return text, pasted
+                describe(frame, entry.fields, {}, self._stamps)
+            lines += self._lines(frame)
+        return lines
+
+    def _end_form(self) -> list[Line]:
+        """What is of no form any more is text."""
+        form, self._form = self._form, None
+        self._plain = not self._margin.text
+        return [self._line(Frame(*held, 1, self._at)) for held in (form.held if form is not None else ())]
 
     # ------------------------------------------------------------ pretty-printed JSON
 
@@ -316,13 +313,13 @@ class Deframer:
         found = self._json(frame, MAX_DEPTH)
         if found is None or not found:
             return self._flush_pretty(), True
-        self._pretty, self._plain = [], not self._margin
+        self._pretty, self._plain = [], not self._margin.text
         return [line for entry in found for line in self._lines(entry)], True
 
     def _flush_pretty(self) -> list[Line]:
         """Give up on a pretty-printed object: its lines are text."""
         held, self._pretty = self._pretty, []
-        self._plain = not self._margin
+        self._plain = not self._margin.text
         return [self._line(Frame(number, offset, text, 1, self._at)) for number, offset, text in held]
 
     # ------------------------------------------------------------ peeling
@@ -343,7 +340,7 @@ class Deframer:
                 for entry in found:
                     yield from self._peel(entry, depth)
                 return
-            if not self._unwrap(frame, first):
+            if not self._unwrap(frame, first) and not self._prefixed(frame):
                 break
             if frame.tag and not self._joined(frame, depth):
                 return
@@ -372,6 +369,18 @@ class Deframer:
                 frame.ident = "notices"
             return False
         return self._stern(frame) or self._facility(frame)
+
+    def _prefixed(self, frame: Frame) -> bool:
+        """A prefix that no carrier explains, before a header of klog or like one that was."""
+        if frame.ident in {"notices", "kernel"} or (found := self._prefixes.take_off(frame.text)) is None:
+            return False
+        frame.within("prefixed")
+        frame.text, frame.ident = found.text, found.name or frame.ident
+        if found.container:
+            frame.pod, frame.container = found.pod, found.container
+        if found.stamp is not None and frame.written is None:
+            frame.written = self._stamps.rfc3339(found.stamp)
+        return True
 
     def _stamped(self, frame: Frame) -> bool:
         """RFC 3339 and what follows: CRI, ISO dmesg, ISO journal, logcli, Grafana's text (a tab), kubectl --timestamps."""
@@ -532,7 +541,7 @@ class Deframer:
             prefix = " ".join(words)
             rest = text[len(prefix) + 1 :]
             at = self._known.get(prefix)
-            if at is None and (_is_strong(rest) or (rest[:2] == '{"' and rest[-1:] == "}") or _STERN_SHORT.match(rest)):
+            if at is None and (is_strong(rest) or (rest[:2] == '{"' and rest[-1:] == "}") or _STERN_SHORT.match(rest)):
                 at = (words[0], words[1], words[2]) if len(words) == 3 else (self._at[0], one, two)
                 if len(self._known) < 10_000:
                     self._known[prefix] = at
@@ -558,42 +567,12 @@ class Deframer:
         except (ValueError, RecursionError):
             return None
         found = list(entries(value, {}, 0))
+        if len(found) > 1 and not upright(line for line, _, _ in found):
+            found.reverse()
         frames = []
         for n, (line, entry, around) in enumerate(found[:MAX_ENTRIES]):
             inner = frame.part(clean(line), 0 if n else frame.physical)
-            self._describe(inner, entry, around)
+            describe(inner, entry, around, self._stamps)
             if not inner.tag or self._joined(inner, depth):
                 frames.append(inner)
         return frames if found else None
-
-    def _describe(self, frame: Frame, entry: dict[str, Any], around: dict[str, Any]) -> None:
-        """Set the carrier, place, time and completeness of one JSON entry."""
-        meta: dict[str, str] = {}
-        describe(entry, meta, "", 0)
-        describe(around, meta, "", 0)
-        frame.place(meta)
-        holders = [h for h in (entry, entry.get("_source"), entry.get("result")) if isinstance(h, dict)]
-        written = next(
-            (m for h in holders for key in TIME_KEYS if (m := self._stamps.any(h.get(key))) is not None), None
-        )
-        frame.written = written if written is not None else frame.written
-        if "MESSAGE" in entry:
-            ident = entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or ""
-            frame.within("journald")
-            frame.ident, frame.node = str(ident), str(entry.get("_HOSTNAME") or frame.node)
-        elif (
-            isinstance(entry.get("log"), str) and entry.keys() <= {"log", "stream", "time", "attrs"} and "time" in entry
-        ):
-            frame.within("docker")
-            frame.output = "stdout" if entry.get("stream") == "stdout" else ""
-            frame.tag = "F" if frame.text.endswith("\n") else "P"
-            frame.text = frame.text.removesuffix("\n")
-        elif "podName" in entry or entry.keys() >= {"pod", "container", "message"}:
-            frame.within("stern")
-        else:
-            frame.within("json-lines")
-            if entry.get("logtag") in ("P", "F"):
-                frame.output = "stdout" if entry.get("stream") == "stdout" else ""
-                frame.tag, frame.text = entry["logtag"], frame.text.removesuffix("\n")
-        if is_event(entry) or entry.get("kind") == "Event":
-            frame.ident = "events"

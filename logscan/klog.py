@@ -421,8 +421,10 @@ class Parser:
         stream.record = None
         if not more and fields is None:
             return record
+        last = more[-1].number if more else record.end_line
         return record._replace(
-            end_line=more[-1].number if more else record.end_line,
+            line=min(record.line, last),  # of a log that was written with its newest line first
+            end_line=max(record.line, last),
             lines=record.lines + sum(line.physical for line in more),
             message=message,
             fields=fields if fields is not None else record.fields,

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from logscan import events, frames, klog, sources
 from logscan.errors import SourceError
-from logscan.model import Origin, Record
+from logscan.model import Line, Origin, Record
+from logscan.order import Order
 from logscan.pasted import Pasted
 from logscan.quiet import Run
 
@@ -39,6 +40,7 @@ class Reading:
         self.deframer = frames.Deframer(name, reference=reference, zone=zone)
         self.pasted = Pasted()
         self._take = take
+        self._order = Order()
         self._splitter = sources.Splitter(self.tally)
         self._parser = events.Reader(
             klog.Parser(reference=reference, year=year, zone=zone, input=name), reference=printed
@@ -52,7 +54,7 @@ class Reading:
 
     def settle(self) -> Origin | None:
         """Close what a bare line of klog would close that came next; returns whose it would be, None: it may be part of something."""
-        origin = self.deframer.origin()
+        origin = self.deframer.origin() if self._order.known else None
         if origin is not None:
             for record in self._parser.flush(origin):
                 self._take(record)
@@ -72,14 +74,17 @@ class Reading:
         """The input is over: what was open is closed."""
         for number, offset, raw in self._splitter.close():
             self._line(number, offset, raw)
-        for line in self.deframer.close():
-            for record in self._parser.feed(line):
-                self._take(record)
+        self._parse(self._order.feed(self.deframer.close()))
+        self._parse(self._order.close())
         for record in self._parser.close():
             self._take(record)
 
     def _line(self, number: int, offset: int, raw: bytes) -> None:
-        for line in self.deframer.feed(number, offset, raw):
+        lines = self.deframer.feed(number, offset, raw)
+        self._parse(lines if self._order.known else self._order.feed(lines))
+
+    def _parse(self, lines: list[Line]) -> None:
+        for line in lines:
             for record in self._parser.feed(line):
                 self._take(record)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from logscan.stamps import RFC3339, micros
+from logscan.stamps import RFC3339, Stamps, micros
 
 MAX_DEPTH = 6  # objects around one line
 
@@ -37,16 +37,16 @@ _NFSD = (
 # journald, GCP, Azure, CloudWatch Insights, Splunk, OpenTelemetry, Datadog.
 _LINE_KEYS = (
     "log", "message", "line", "MESSAGE", "textPayload", "jsonPayload", "LogEntry", "LogMessage", "logEntry", "@message", "_raw", "event",
-    "_source", "result", "body", "content", "msg",
+    "_source", "result", "body", "content", "msg", "attributes",
 )  # fmt: skip
 _LIST_KEYS = ("events", "logEvents", "entries", "hits", "result", "results", "data", "streams", "items", "values")
-TIME_KEYS = (
+_TIME_KEYS = (
     "time", "timestamp", "@timestamp", "ts", "TimeGenerated", "_time", "__REALTIME_TIMESTAMP", "date", "eventTime", "lastTimestamp",
 )  # fmt: skip
 _META = {
     "namespacename": "namespace", "namespace": "namespace", "podnamespace": "namespace", "podname": "pod", "pod": "pod",
     "containername": "container", "container": "container", "nodename": "node", "node": "node", "host": "node", "hostname": "node",
-    "computer": "node",
+    "computer": "node", "kubecontainername": "container", "kubenamespace": "namespace",
 }  # fmt: skip
 _META_HOLDERS = frozenset(
     (
@@ -170,7 +170,7 @@ def _gke(entry: dict[str, Any], payload: dict[str, Any]) -> str | None:
     return f"{letter}{stamp[5:7]}{stamp[8:10]} {stamp[11:16]}:{match[2]}.{micros(match[4]):06} {pid:>7} {source}] {message}"
 
 
-def describe(value: dict[str, Any], into: dict[str, str], parent: str, depth: int) -> None:
+def _metadata(value: dict[str, Any], into: dict[str, str], parent: str, depth: int) -> None:
     """Collect where an entry comes from, out of any shipper's naming."""
     for key, inner in value.items():
         words = key.lower().replace("_", "").replace("-", "").split(".")
@@ -180,8 +180,11 @@ def describe(value: dict[str, Any], into: dict[str, str], parent: str, depth: in
         if isinstance(inner, str):
             if inner and name in _META and len(inner) < 300:
                 into.setdefault(_META[name], inner)
+        elif isinstance(inner, list) and name == "tags":  # Datadog's: "pod_name:x"
+            pairs = (one.partition(":") for one in inner[:100] if isinstance(one, str))
+            _metadata({name: value for name, _, value in pairs if name != "tags"}, into, "", depth + 1)
         elif isinstance(inner, dict) and depth < 3 and key.lower() in _META_HOLDERS:
-            describe(inner, into, name, depth + 1)
+            _metadata(inner, into, name, depth + 1)
 
 
 # ---------------------------------------------------------------- writers
@@ -253,6 +256,37 @@ class Frame:
         self.pod = meta.get("pod") or self.pod
         self.container = meta.get("container", "").rpartition("/")[2] or self.container
         self.node = meta.get("node") or self.node
+
+
+def describe(frame: Frame, entry: dict[str, Any], around: dict[str, Any], stamps: Stamps) -> None:
+    """Set the carrier, place, time and completeness of one JSON entry."""
+    meta: dict[str, str] = {}
+    _metadata(entry, meta, "", 0)
+    _metadata(around, meta, "", 0)
+    frame.place(meta)
+    holders = [
+        h for h in (entry, entry.get("_source"), entry.get("result"), entry.get("attributes")) if isinstance(h, dict)
+    ]
+    written = next((m for h in holders for key in _TIME_KEYS if (m := stamps.any(h.get(key))) is not None), None)
+    frame.written = written if written is not None else frame.written
+    if "MESSAGE" in entry:
+        ident = entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or ""
+        frame.within("journald")
+        frame.ident, frame.node = str(ident), str(entry.get("_HOSTNAME") or frame.node)
+    elif isinstance(entry.get("log"), str) and entry.keys() <= {"log", "stream", "time", "attrs"} and "time" in entry:
+        frame.within("docker")
+        frame.output = "stdout" if entry.get("stream") == "stdout" else ""
+        frame.tag = "F" if frame.text.endswith("\n") else "P"
+        frame.text = frame.text.removesuffix("\n")
+    elif "podName" in entry or entry.keys() >= {"pod", "container", "message"}:
+        frame.within("stern")
+    else:
+        frame.within("json-lines")
+        if entry.get("logtag") in ("P", "F"):
+            frame.output = "stdout" if entry.get("stream") == "stdout" else ""
+            frame.tag, frame.text = entry["logtag"], frame.text.removesuffix("\n")
+    if is_event(entry) or entry.get("kind") == "Event":
+        frame.ident = "events"
 
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_]|)")

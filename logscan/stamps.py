@@ -58,6 +58,12 @@ def latest_year(reference: int, zone: int, month: int, day: int, hour: int, minu
     return None
 
 
+# Kibana's: Nov 23, 2026 @ 11:50:48.037
+_READABLE = re.compile(
+    r"([A-Z][a-z]{2}) ([0-9]{1,2}), ([0-9]{4}) @ ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
+)
+
+
 class Stamps:
     """Reads the stamps of one input; remembers the last minute.
 
@@ -110,6 +116,10 @@ class Stamps:
         if isinstance(value, str):
             if match := RFC3339.match(value):
                 return self.rfc3339(match)
+            if match := _READABLE.fullmatch(value):
+                month, day, year, *clock, fraction = match.groups()
+                hour, minute, second = map(int, clock)
+                return self.local(int(year), (MONTHS.get(month, 0), int(day), hour, minute, second), fraction)
             if not (value.isascii() and value.isdigit() and len(value) < 25):
                 return None
             value = int(value)

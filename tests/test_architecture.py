@@ -25,7 +25,7 @@ RULES = {
     "rulebook.yamltree",
 }
 BELOW_SCAN = {
-    "model", "errors", "stamps", "unpack", "sources", "shippers", "frames", "klog", "events", "csi", "rpc", "volumes", "calls",
+    "model", "errors", "stamps", "unpack", "sources", "order", "prefixes", "forms", "margins", "shippers", "frames", "klog", "events", "csi", "rpc", "volumes", "calls",
     "match", "rules", "incidents", "facts", "folds", "diagnose", "unknown", "advise", "timeline", "shapes", "evidence", "evidence.weigh",
     "reading", "quiet", "passing", "sorting", "activity", "history", "bundles", "evidence.pods",
 }  # fmt: skip
@@ -49,7 +49,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shippers": {"model", "stamps"},
     "bundles": {"shippers"},
     "parts": {"bundles", "errors", "unpack"},
-    "frames": {"model", "errors", "bundles", "shippers", "stamps"},
+    "prefixes": {"shippers", "stamps"},
+    "forms": {"shippers"},
+    "margins": {"shippers", "stamps"},
+    "order": {"model", "shippers"},
+    "frames": {"model", "errors", "bundles", "forms", "margins", "order", "prefixes", "shippers", "stamps"},
     "structured": {"model", "stamps"},
     "klog": {"model", "errors", "quiet", "stamps", "structured"},
     "events.eventrows": {"model", "stamps"},
@@ -57,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"model", "errors", "events.eventrows", "events.describe", "rulebook.yamltree", "quiet"},
     "sorting": {"bundles", "errors", "evidence", "sources"},
     "pasted": set(),
-    "reading": {"errors", "model", "pasted", "sources", "frames", "klog", "events", "quiet"},
+    "reading": {"errors", "model", "order", "pasted", "sources", "frames", "klog", "events", "quiet"},
     # what the driver means
     "csi": {"model", "errors"},
     "rpc": {"model", "csi"},
