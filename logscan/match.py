@@ -121,6 +121,8 @@ class Engine:
                 captures = self._captures(rule, signature, text)
                 if captures is None:
                     continue
+                if record.fields and record.kind != "event":
+                    captures = _within_field(captures, record.fields)
                 length = captures.pop("", None)
                 size = int(length) if length else len(signature.literal)
                 if rule.id not in found or size > found[rule.id][0]:
@@ -137,6 +139,12 @@ class Engine:
         captures = {name: value[:MAX_CAPTURE] for name, value in found.groupdict().items() if value is not None}
         captures[""] = str(found.end() - found.start())
         return captures
+
+
+def _within_field(captures: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, str]:
+    """*captures* without the fields that follow: unquoted, a structured entry does not show where a value ends."""
+    tails = [f" {key}={value}" for key, value in fields.items()]
+    return {name: min((text.partition(tail)[0] for tail in tails), key=len) for name, text in captures.items()}
 
 
 # ---------------------------------------------------------------- when
