@@ -159,7 +159,8 @@ def _plain() -> Iterator[tuple[tuple[str, ...], str]]:
             rf"(?P<host>{_HOST}):/(?!/)"
         ),
     )
-    yield ("#",), rf"(?<![\w./#:\[-])(?P<host>{_HOST})#[^\s\"'#]*#"
+    # Our own words on the form of a handle name nobody.
+    yield ("#",), rf"(?<![\w./#:\[-])(?!server#share#)(?P<host>{_HOST})#[^\s\"'#]*#"
     yield (
         ("olume_id", "olumeID", "olumeHandle", "olume ID"),
         (rf"[vV]olume(?:_id|ID|Handle| ID)(?:{_QUOTE})?[:=( ]+(?:{_QUOTE})?(?P<host>{_SHORT})/[^\s\"'#]*/"),

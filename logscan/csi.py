@@ -102,6 +102,17 @@ def parse_path(path: str) -> Target:
     return Target("unknown")
 
 
+def below_share(path: str) -> tuple[str, str]:
+    """What stands in the place of a share in a path of the controller, and the rest of it: ("pvc-…", "team/web").
+
+    ("", "") where *path* does not lie on a share.
+    """
+    where = parse_path(path)
+    if where.where != "share" or not where.volume:
+        return "", ""
+    return where.volume, path.partition(f"/{where.volume}/")[2].strip("/")
+
+
 class Subject(NamedTuple):
     """Whom a text is about; "" is unknown."""
 
@@ -115,6 +126,7 @@ _HANDLE = re.compile(r"nfs\.csi\.k8s\.io\^(?P<handle>[^\s\"'\\)]+)")
 _BY_HAND = re.compile(r"(?:^|[\s$#/>])mount (?:-[vfs]+ )*-t nfs4? ")
 _QUOTED_VOLUME = re.compile(r"(?:for volume|[Vv]olume) \\?\"(?P<volume>[^\"\\\s]+)\\?\"")
 _BUSY = re.compile(r"with the given Volume ID (?P<handle>\S+) already exists")
+_SNAPSHOT_OF = re.compile(r"take snapshot of the volume (?P<handle>[^\s#:]+#[^\s:]+)")
 _CLAIM = re.compile(rf"(?:claim \\?\"|claimUID=\"?|syncing claim\"? key=\"?)(?P<uid>{UUID})")
 
 
@@ -130,16 +142,21 @@ def subject_of(text: str) -> Subject:
             return Subject(volume_in(text) or "")
         if where.volume:
             return Subject(where.volume, "", mount.target)
+    snapshot = None
     for found in _PATH.finditer(text):
         where = parse_path(found[0])
-        if where.volume:
+        if where.volume.startswith("snapshot-"):  # its own directory: whose it is may be said as well
+            snapshot = snapshot or Subject(where.volume, "", found[0])
+        elif where.volume:
             return Subject(where.volume, "", found[0])
-    if found_handle := _BUSY.search(text) or _HANDLE.search(text):
+    if found_handle := _BUSY.search(text) or _HANDLE.search(text) or (snapshot and _SNAPSHOT_OF.search(text)):
         handle = found_handle["handle"]
         parsed = parse_volume_id(handle)
         quoted = _QUOTED_VOLUME.search(text)
         name = parsed.volume if parsed else (quoted["volume"] if quoted else handle)
         return Subject(name, handle if parsed or name != handle else "")
+    if snapshot:
+        return snapshot
     if quoted := _QUOTED_VOLUME.search(text):
         return Subject(quoted["volume"])
     if claim := _CLAIM.search(text):

@@ -322,7 +322,11 @@ def _name(findings: Sequence[Finding], record: Record) -> str:
     subject = csi.subject_of(record.message)
     if subject.volume and not csi.names_source(record.message):
         return subject.volume
-    return next((f.captures["volume"] for f in findings if f.captures.get("volume")), "")
+    if named := next((f.captures["volume"] for f in findings if f.captures.get("volume")), ""):
+        return named
+    handle = next((f.captures["handle"] for f in findings if f.captures.get("handle")), "")
+    parsed = csi.parse_volume_id(handle)
+    return parsed.volume if parsed else handle
 
 
 def _fewest(shown: list[Evidence]) -> list[Evidence]:

@@ -57,6 +57,7 @@ _METHOD_OF_TEXT: tuple[tuple[str, str], ...] = (
     ("still exists after 1 minute", "DeleteVolume"),
     ("for snapshot deletion", "DeleteSnapshot"),
     ("failed to create archive for snapshot", "CreateSnapshot"),
+    ("failed to create nfsSnapshot from snapshot ID", "CreateVolume"),
     ("failed to create nfsSnapshot", "CreateSnapshot"),
     ("failed to create source volume", "CreateSnapshot"),
     ("failed to mount snapshot nfs server", "CreateSnapshot"),
