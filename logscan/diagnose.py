@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from logscan import csi, joins, match, services
 from logscan.calls import Tracker
-from logscan.facts import Facts, World, context_of, fill, nodes_pod, say, with_install
+from logscan.facts import Facts, World, context_of, fill, nodes_pod, on_server, say, with_install
 from logscan.folds import SYMPTOMS, Case, after, fold_key, fold_symptoms, hear
 from logscan.incidents import Collector, Incident
 from logscan.model import (
@@ -129,6 +129,8 @@ def _judge(
         causes = [finding.rule.causes[-1]]
     proof: tuple[Evidence, ...] = ()
     names = _names(context, finding)
+    if place := on_server(finding.captures, context.get("share", ""), incident.call):
+        names["share_path"] = place
     if scales is not None:
         # Exports beside the log are none of a service that has none.
         if not services.is_proven(names.get("server", "")) and (

@@ -337,6 +337,22 @@ def _asked(call: Call | None) -> Volume:
     return asked
 
 
+def on_server(captures: Mapping[str, str], share: str, call: Call | None) -> str:
+    """Where a path that a rule captured lies on the server; below ``<share>`` where the share is not known."""
+    captured = next((captures[name] for name in ("to", "archive", "path", "file") if captures.get(name)), "")
+    mounted, rest = csi.below_share(captured)
+    if not rest:
+        return captured
+    content = (call.request or {}).get("volume_content_source") if call else None
+    kinds = content.get("Type") if isinstance(content, Mapping) else None
+    for kind in kinds.values() if isinstance(kinds, Mapping) else ():
+        handle = str(kind.get("snapshot_id") or kind.get("volume_id") or "") if isinstance(kind, Mapping) else ""
+        source = csi.parse_volume_id(handle)
+        if source is not None and mounted in {source.subdir, source.volume}:
+            return f"/{source.share.strip('/')}/{rest}".replace("//", "/")
+    return f"{(share or '<share>').rstrip('/')}/{rest}"
+
+
 def _share_of(path: str, volume: str) -> str:
     """The share in the path that a node mounts: below it lies the volume's own directory."""
     share, separator, last = path.rpartition("/")
@@ -426,7 +442,7 @@ def fill(template: str, names: Mapping[str, str], *, command: bool = False) -> s
                 value = "defaults"  # mount -o wants a word, and none were given
             if command and name == "storageclass" and name not in names:
                 value = _class_of_claim(names)
-            elif command and not _HARMLESS.fullmatch(value):
+            elif command and not _HARMLESS.fullmatch(value.removeprefix("<share>") if name == "share_path" else value):
                 value = f"<{name}>"
             out.append(value + rest)
         else:
