@@ -115,8 +115,7 @@ class ReportRedactor:
 
     def report(self, report: Report) -> Report:
         """The report with nothing in it that must not leave."""
-        self._know(one.name for one in report.inputs)
-        self._learn(report)
+        self.learn(report)
         return replace(
             report,
             inputs=tuple(self._input(one) for one in report.inputs),
@@ -137,7 +136,7 @@ class ReportRedactor:
 
     def trace(self, trace: Trace) -> Trace:
         """The trace with nothing in it that must not leave."""
-        self._know(call.input for volume in trace.volumes for call in volume.calls)
+        self.know(call.input for volume in trace.volumes for call in volume.calls)
         for volume in trace.volumes:
             for kind, name in _names(volume):
                 self._redactor.learn_name(kind, name)
@@ -149,6 +148,24 @@ class ReportRedactor:
             volumes=tuple(self._volume_trace(one) for one in trace.volumes),
             errors=tuple(self.text(error) for error in trace.errors),
         )
+
+    def prediction(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What a class or a volume will meet, or a part of that; the names in it have been learnt."""
+        name, text = self._redactor.name, self._redactor.text
+        ways: Mapping[str, Callable[[str], str]] = {
+            "name": lambda one: name("volume" if entry["kind"] == "PersistentVolume" else "class", one),
+            "server": lambda one: name("host", one),
+            "share": text, "share_right": text, "candidates": text, "exports": text, "manifest": text, "why": self.text,
+        }  # fmt: skip
+        told: dict[str, Any] = {}
+        for key, value in entry.items():
+            if isinstance(value, Mapping):
+                told[key] = self.prediction(value)
+            elif key not in ways or value is None:
+                told[key] = value
+            else:
+                told[key] = ways[key](value) if isinstance(value, str) else [ways[key](one) for one in value]
+        return told
 
     def happening(self, one: Happening) -> Happening:
         """What became of a diagnosis."""
@@ -163,7 +180,7 @@ class ReportRedactor:
 
     def error(self, error: LogscanError) -> LogscanError:
         """An error, with its place."""
-        self._know([error.place])
+        self.know([error.place])
         return type(error)(self.text(error.place), self.text(error.problem), self.text(error.help))
 
     def text(self, text: str) -> str:
@@ -181,14 +198,17 @@ class ReportRedactor:
 
     # ------------------------------------------------------------ names
 
-    def _know(self, places: Iterable[str]) -> None:
+    def know(self, places: Iterable[str]) -> None:
+        """Learn names of inputs."""
         for place in places:
             # A file that is named like a word is not told from the word.
             if not self._redactor.is_word(place) and place not in self._places and len(self._places) < MAX_PLACES:
                 self._places[place] = None
                 self._own = None
 
-    def _learn(self, report: Report) -> None:
+    def learn(self, report: Report) -> None:
+        """Learn the names in a report."""
+        self.know(one.name for one in report.inputs)
         learn = self._redactor.learn_name
         for one in report.inputs:
             for node in one.nodes:

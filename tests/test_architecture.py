@@ -120,9 +120,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "columns.rows": {
         "account", "columns.arrays", "columns.mixed", "columns.requests", "columns.runs", "columns.schemas", "columns.subject", "model", "quiet",
     },
+    "columns.veiled": {"columns.arrays", "listening", "model", "quiet"},
     "columns.files": {"columns.arrays", "errors", "report.sheet"},
-    "columns": {"model", "quiet", "columns.rows", "columns.schemas", "errors", "rules", "scan", "sources"},
-    "commands.table": {"columns", "columns.files", "commands.inputs", "edge", "errors", "filing", "rules", "scan", "terminal", "times"},
+    "columns": {"model", "quiet", "columns.rows", "columns.schemas", "columns.veiled", "errors", "rules", "scan", "sources"},
+    "commands.table": {"commands.redacting", "columns", "columns.files", "commands.inputs", "edge", "errors", "filing", "rules", "scan", "terminal", "times"},
     "account": {"csi", "model", "sources"},
     "listening": {"model", "quiet"},
     "scan": BELOW_SCAN | {"account", "listening"},
@@ -183,7 +184,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redactmap": {"errors", "filing", "pseudonyms"},
     "redactstream": {"errors", "redact", "sources"},
     "redactreport": {"errors", "history", "ledger", "model", "quiet", "redact", "shapes", "timeline", "unknown"},
-    "commands.redacting": {"commands.redact", "errors", "ledger", "model", "pseudonyms", "redact", "redactmap", "redactreport", "rules", "scan", "terminal"},
+    "commands.redacting": {"commands.redact", "errors", "evidence", "ledger", "model", "pseudonyms", "redact", "redactmap", "redactreport", "rules", "scan", "terminal"},
     "commands.redact": {"commands.inputs", "edge", "errors", "filing", "pseudonyms", "redact", "redactmap", "redactstream", "rules", "sources", "terminal"},
     # the edge
     "edge": {"model", "report.safe"},
@@ -216,7 +217,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.diff": {"compare", "model", "report.page", "report.words"},
     "report.diff_v1": {"compare", "model", "report.json_v1"},
     "commands.diff": {
-        "commands.configured", "commands.inputs", "compare", "edge", "errors", "model", "rules", "scan", "terminal",
+        "commands.configured", "commands.inputs", "commands.redacting", "compare", "edge", "errors", "model", "rules", "scan", "terminal",
     },
     "config": {"errors", "filing", "report", "rulebook.vocabulary"},
     "commands.configured": {"config"},
@@ -230,7 +231,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands.diagnose": {
         "commands.redacting", "commands.configured", "commands.figures", "commands.follow", "commands.inputs", "edge", "model", "rules", "scan", "terminal", "times",
     },
-    "commands.predict": {"commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
+    "commands.predict": {"commands.redacting", "rules", "commands.inputs", "edge", "errors", "evidence", "evidence.foretell", "report.predict", "terminal"},
     "commands.trace": {"commands.redacting", "commands.configured", "commands.inputs", "edge", "errors", "finding", "rules", "scan", "terminal", "timeline", "times"},
     # It imports commands when they are called for, see test_commands_are_imported_when_they_are_called_for.
     "cli": {"undo", "commands.completion", "commands.kubectl", "terminal", "edge", "errors"},
@@ -244,7 +245,7 @@ HOMES: dict[str, set[str]] = {
     "ahocorasick_rs": {"match", "narrow"},
     "zstandard": {"partials", "unpack"},
     "distributed": {"fleet"},
-    "numpy": {"columns.arrays", "columns.files", "columns.mixed", "columns.runs", "heads", "narrow"},
+    "numpy": {"columns.arrays", "columns.files", "columns.mixed", "columns.runs", "columns.veiled", "heads", "narrow"},
     "fsspec": {"remote"},
     "pyarrow": {
         "api",
@@ -254,6 +255,7 @@ HOMES: dict[str, set[str]] = {
         "columns.mixed",
         "columns.rows",
         "columns.schemas",
+        "columns.veiled",
     },
     "pandas": {"columns"},
 }

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from logscan import redactstream, rules, scan, sources
+from logscan import columns, redactstream, rules, scan, sources
+from logscan.columns import schemas
 from logscan.model import Report
 from logscan.pseudonyms import Pseudonyms, key_of
 from logscan.redact import Redactor, examples_of, words_of
-from logscan.redactreport import ReportRedactor
+from logscan.redactreport import Ears, ReportRedactor
 from logscan.secrets import Secrets
 from logscan.services import PRODUCTS
 from tests import driver_simulator as sim
@@ -169,6 +170,39 @@ def test_a_redacted_log_of_the_driver_gets_its_diagnosis(world, paths):
     (other,) = redacted(one, log)
     assert gist(report_of([("-", other)])) == gist(hidden(report_of([("-", log)]), one))
     assert redacted(one, other) == [other]
+
+
+class Veiling:
+    """What tables are redacted with."""
+
+    def __init__(self, one: Redactor) -> None:
+        self.redactor = one
+
+    def ears(self) -> Ears:
+        return Ears(self.redactor)
+
+    def report(self, report: Report) -> Report:
+        return hidden(report, self.redactor)
+
+
+def rows_of(log: bytes, what: str, veil: Veiling | None) -> list[dict[str, Any]]:
+    tabler = columns.Tabler(what, loaded(), scan.Options(reference=REFERENCE), veil)
+    rows = [row for batch in tabler.batches([sources.Source("-", None, iter([log]))]) for row in batch.to_pylist()]
+    # What is equally bad is in the order of names, and so are the volumes of a diagnosis.
+    told = [{key: value for key, value in row.items() if key not in {"offset", "diagnosis"}} for row in rows]
+    return sorted(told, key=str) if what == "diagnoses" else told
+
+
+@few
+@given(WORLDS)
+@example((1, "v4.6.0", [(TROUBLES[4], "nfs-server", "team-a", "data-0", 2)]))
+def test_tables_of_a_redacted_log_are_the_redacted_tables_of_the_log(world):
+    log, one = log_of(world), redactor()
+    (other,) = redacted(one, log)
+    for what in schemas.TABLES:
+        theirs = rows_of(log, what, Veiling(one))
+        assert theirs == rows_of(other, what, None)
+        assert theirs
 
 
 def test_names_that_are_words_change_no_diagnosis():

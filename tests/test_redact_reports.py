@@ -12,11 +12,14 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from logscan import cli, rules
+from logscan.columns import arrays, schemas, veiled
 from logscan.edge import FORMATS
 from logscan.model import Rule, Severity
 from logscan.pseudonyms import Pseudonyms
@@ -89,6 +92,125 @@ def test_no_trace_tells(format_, capfd):
     assert status == 2
     assert "the input tells of pvc-" in errors
     assert not PLANTED.search(errors), errors
+
+
+@pytest.mark.parametrize("what", schemas.TABLES)
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+def test_no_table_tells(what, kind, capfd):
+    for options in (["--redact", "--redact-name", "acme-db"], []):
+        status, _, errors = run(
+            capfd, "table", "acme/acme-prod.log", "acme/node.log", "acme/missing.log", "--what", what, *options, "-o", f"out.{kind}",
+        )  # fmt: skip
+        assert status == 3
+        assert "no such file or directory" in errors
+        told = "\n".join(map(str, cells_of(Path(f"out.{kind}"))))
+        assert told
+        assert bool(PLANTED.search(told + errors)) is not bool(options), PLANTED.search(told + errors)
+
+
+def cells_of(path: Path) -> list[object]:
+    """All values and names of a table in a file."""
+    if path.suffix == ".csv":
+        return path.read_text(encoding="utf-8").split("\n")
+    table = parquet.read_table(path) if path.suffix == ".parquet" else pa.ipc.open_file(path).read_all()
+    return [value for row in table.to_pylist() for value in row.values()]
+
+
+def test_no_partition_of_a_table_tells(capfd):
+    status, _, errors = run(
+        capfd, "table", "acme", "--redact-name", "acme-db", "--partition-by", "node,pvc", "-o", "parts", "-f", "csv"
+    )
+    assert (status, errors) == (0, "")
+    files = [path for path in Path("parts").rglob("*") if path.is_file()]
+    assert len(files) > 1
+    assert not PLANTED.search(" ".join([*map(str, files), *(path.read_text() for path in files)]))
+
+
+@pytest.mark.parametrize("column", sorted({column.name for table in schemas.TABLES.values() for column in table}))
+def test_every_text_of_a_table_is_redacted(column):
+    """Whatever column it stands in: one that is new is here as soon as a table has it."""
+    for what in schemas.TABLES:
+        schema = schemas.schema(what)
+        if column not in schema.names or column in veiled.OURS or what == "diagnoses":
+            continue
+        index = schema.get_field_index(column)
+        if not (pa.types.is_string(schema.types[index]) or pa.types.is_dictionary(schema.types[index])):
+            continue
+        texts = [None, "nas.secret.corp", "at 10.11.12.13 of nas.secret.corp", "password=hunter2", None, "10.11.12.13"]
+        nothing = [pa.nulls(len(texts), kind) for kind in schema.types]
+        nothing[index] = arrays.array(texts, schema.types[index])
+        batch = pa.RecordBatch.from_arrays(nothing, schema=schema)
+        (told,) = veiled.redacted([batch], schema, Redactor(Pseudonyms(b"k" * 32), words_of(loaded())))
+        values = told.column(index).to_pylist()
+        assert [value is None for value in values] == [text is None for text in texts]
+        assert not re.search(r"secret|corp|10\.11\.|hunter", str(values)), (what, values)
+        assert told.schema == schema
+
+
+def test_every_column_is_ours_or_redacted():
+    """The words of rules and of logscan are the only ones that stay."""
+    told = {column.name for table in schemas.TABLES.values() for column in table}
+    assert told >= veiled.OURS | set(veiled.NAMES)
+    assert not veiled.OURS & {"message", "error", "captures", "input", "method", "target", "source", "options", "share"}
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_no_comparison_tells(format_, capfd):
+    run(capfd, "acme/acme-prod.log", "-o", "acme/acme-old.json")
+    Path("acme/acme-new.log").write_text(LOG + LOG.replace("acme-data", "acme-more").replace("ca0ab165", "ca0ab166"))
+    for before, after in (
+        ("acme-prod.log", "acme-new.log"),
+        ("acme-old.json", "node.log"),
+        ("missing", "acme-new.log"),
+    ):
+        for options in (["--redact", "--redact-name", "acme-db"], []):
+            status, out, errors = run(capfd, "diff", f"acme/{before}", f"acme/{after}", "-f", format_, *options)
+            assert status == (3 if before == "missing" else 0)
+            assert bool(PLANTED.search(out + errors)) is not bool(options), out + errors
+            assert out
+
+
+def test_what_is_the_same_is_the_same_when_redacted(capfd):
+    """Also where only the second run tells that a word is a name."""
+    Path("a.log").write_text(LOG.replace("acme-nas", "storage"))
+    Path("b.log").write_text(LOG.replace("acme-nas", "storage") + NODE_LOG)
+    kinds = []
+    for options in ([], ["--redact"]):
+        _, out, _ = run(capfd, "diff", "a.log", "b.log", "-f", "json", *options)
+        told = json.loads(out)
+        kinds.append([one["change"] for part in ("findings", "unrecognised") for one in told[part]])
+    assert kinds[0] == kinds[1]
+    assert "same" in kinds[0]
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_no_prediction_tells(format_, capfd):
+    Path("acme/acme-exports").write_text("/acme-vol 10.11.12.0/24(rw,sync)\n/acme-vol acme-node-7(ro) acme\n")
+    Path("acme/class.yaml").write_text(CLASS)
+    for options in (["--redact", "--redact-paths"], []):
+        status, out, errors = run(
+            capfd, "predict", "--exports", "acme/acme-exports", "--storageclass", "acme/class.yaml", "--storageclass",
+            "acme/missing.yaml", "-f", format_, *options,
+        )  # fmt: skip
+        assert status == 3, errors
+        assert "no such file or directory" in errors
+        assert "wrong-share-path" in out
+        assert bool(PLANTED.search(out + errors)) is not bool(options), PLANTED.search(out + errors)
+
+
+CLASS = """\
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: acme-fast}
+provisioner: nfs.csi.k8s.io
+parameters: {server: nas.acme.corp, share: /}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: acme-pv}
+spec:
+  csi: {driver: nfs.csi.k8s.io, volumeHandle: acme-handle, volumeAttributes: {server: nas.acme.corp, share: /acme-vol/acme-sub}}
+"""
 
 
 @pytest.mark.parametrize("format_", ["text", "ndjson"])

@@ -18,6 +18,7 @@ from logscan import rules as rulebook
 from logscan import scan
 from logscan.columns.rows import Rows
 from logscan.columns.schemas import manual, schema
+from logscan.columns.veiled import Both, Veiling, redacted
 from logscan.errors import SourceError
 from logscan.model import Report
 from logscan.quiet import Narrowed
@@ -41,26 +42,35 @@ class Tabler:
         what: a key of schemas.TABLES.
         rules: what findings are made with.
         options: see scan.Options.
+        veil: redacts the rows, if it is to.
 
     Raises:
         LogscanError: there is no such table.
     """
 
-    def __init__(self, what: str, rules: rulebook.RuleSet, options: scan.Options) -> None:
+    def __init__(self, what: str, rules: rulebook.RuleSet, options: scan.Options, veil: Veiling | None = None) -> None:
         self._what = what
+        self._veil = veil if veil is not None and veil.redactor is not None else None
         self._rows = Rows(what, rules.by_id)
         self.schema = self._rows.schema
         self.scanner = scan.Scanner(rules, options if what in _NARROWED else replace(options, narrow=False))
-        self.scanner.listener = self._rows
+        self.scanner.listener = self._rows if self._veil is None else Both(self._rows, self._veil.ears())
 
     def batches(self, sources: Iterable[Source | Narrowed | SourceError]) -> Iterator[pa.RecordBatch]:
         """The rows of all *sources*, in constant memory; what cannot be read is in ``scanner.errors()``."""
+        rows = self._batches(sources)
+        if self._veil is None or self._veil.redactor is None or self._what == "diagnoses":
+            return rows
+        return redacted(rows, self.schema, self._veil.redactor)
+
+    def _batches(self, sources: Iterable[Source | Narrowed | SourceError]) -> Iterator[pa.RecordBatch]:
         for source in sources:
             for _ in self.scanner.steps(source):
                 yield from self._rows.take()
         self.scanner.close()
         if self._what == "diagnoses":
-            self._rows.add_report(self.scanner.report())
+            report = self.scanner.report()
+            self._rows.add_report(report if self._veil is None else self._veil.report(report))
         yield from self._rows.take(rest=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from logscan.commands.configured import config_option
 from logscan.commands.inputs import prepare, progress_option, read, read_report, reading_options, severity_option
+from logscan.commands.redacting import Veil, redact_options
 from logscan.edge import FOUND, UNREAD, color_option, complain, debug_option, rules_option, width_option
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _PEEKED = 4096  # bytes in which a report says that it is one
 @click.option("--output", "-o", metavar="FILE", default="-", help="Write to FILE; - is standard output.")
 @rules_option
 @reading_options
+@redact_options
 @color_option
 @width_option
 @progress_option
@@ -52,6 +55,7 @@ def diff(
     color: str,
     width: int | None,
     no_progress: bool,
+    veiling: Mapping[str, Any],
     **about: Any,
 ) -> None:
     """Compare two runs: what is new in B, gone, more, fewer, the same.
@@ -80,9 +84,15 @@ def diff(
         raise click.UsageError("Only one of A and B can be standard input")
     (target,) = terminal.targets([output], format_, [before, after])
     ruleset, lowest = rules.load(rule_dirs), Severity[severity.upper()]
-    reports = [scan.only(_report(one, ruleset, about, progress=not no_progress), lowest) for one in (before, after)]
-    found = compare.compare(reports[0], reports[1], (before, after))
+    veil = Veil(ruleset, **veiling)
+    reports = [
+        scan.only(_report(one, ruleset, about, veil, progress=not no_progress), lowest) for one in (before, after)
+    ]
+    told = veil.reports(reports)
+    found = compare.compare(told[0], told[1], (veil.place(before), veil.place(after)))
     terminal.write(found, target, width=width, color=color)
+    for fault in veil.close():
+        raise fault
     if any(report.errors for report in reports):
         ctx.exit(UNREAD)
     ctx.exit(FOUND if _fails(found, fail_on) else 0)
@@ -95,7 +105,7 @@ def _fails(found: Diff, fail_on: str) -> bool:
     return any(one.kind in kinds and one.latest.severity >= Severity.WARNING for one in found.findings)
 
 
-def _report(name: str, ruleset: RuleSet, about: dict[str, Any], *, progress: bool) -> Report:
+def _report(name: str, ruleset: RuleSet, about: dict[str, Any], veil: Veil, *, progress: bool) -> Report:
     """The report that *name* holds, or the one on the logs there; what cannot be read is complained of.
 
     Raises:
@@ -107,6 +117,7 @@ def _report(name: str, ruleset: RuleSet, about: dict[str, Any], *, progress: boo
     from logscan.errors import SourceError
 
     scanner = prepare(ruleset, **about)
+    veil.over(scanner)
     if _is_report(name):
         try:
             return read_report(name)
@@ -118,7 +129,7 @@ def _report(name: str, ruleset: RuleSet, about: dict[str, Any], *, progress: boo
     if interrupted:
         raise KeyboardInterrupt
     for error in scanner.errors():
-        complain(str(error))
+        complain(veil.error(error))
     return replace(scanner.report(), interrupted=False)
 
 

@@ -11,10 +11,12 @@ import click
 
 if TYPE_CHECKING:
     from logscan.errors import LogscanError
+    from logscan.evidence import Facts
     from logscan.ledger import Entry
     from logscan.model import Happening, Report, Trace
     from logscan.pseudonyms import Pseudonyms
-    from logscan.redactreport import ReportRedactor
+    from logscan.redact import Redactor
+    from logscan.redactreport import Ears, ReportRedactor
     from logscan.rules import RuleSet
     from logscan.scan import Scanner
     from logscan.terminal import Target
@@ -96,16 +98,50 @@ class Veil:
 
         return self._redactor is not None and self._map is None and not os.environ.get(SALT)
 
+    @property
+    def redactor(self) -> Redactor | None:
+        """What redacts texts and names; None: nothing is to be redacted."""
+        return None if self._redactor is None else self._names
+
+    def ears(self) -> Ears:
+        """What learns names from all that a scanner reads."""
+        from logscan.redactreport import Ears
+
+        return Ears(self._names if self._always is not None else None)
+
     def over(self, scanner: Scanner) -> None:
         """Learn the names in what a scanner will read."""
         if self._always is not None:
-            from logscan.redactreport import Ears
+            scanner.listener = self.ears()
 
-            scanner.listener = Ears(self._names)
+    def learn(self, text: str, place: str) -> None:
+        """Learn the names in what was given beside logs, and that of its file."""
+        if self._redactor is not None:
+            self._names.learn(text)
+            self._redactor.know([place])
+
+    def learn_clients(self, facts: Facts) -> None:
+        """Learn the clients of exports: a name there needs nothing beside it that says so."""
+        for listing in facts.listings if self._redactor is not None else ():
+            for export in (*listing.entries, *listing.dropped):
+                if not set("*?[/") & set(export.client):
+                    self._names.learn_name("host", export.client.removeprefix("@"))
 
     def report(self, report: Report) -> Report:
         """A report as it may be written."""
         return report if self._redactor is None else self._redactor.report(report)
+
+    def reports(self, reports: Sequence[Report]) -> list[Report]:
+        """Reports that are held against each other: each is redacted with the names of all."""
+        if self._redactor is None:
+            return list(reports)
+        for one in reports:
+            self._redactor.learn(one)
+        return [self._redactor.report(one) for one in reports]
+
+    def predictions(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What classes and volumes will meet, as it may be written."""
+        return entries if self._redactor is None else [self._redactor.prediction(one) for one in entries]
 
     def write_all(
         self, report: Report, targets: Sequence[Target], *, width: int | None, color: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from logscan.commands.inputs import dask_option, opened, piped, tz_option, year_option
+from logscan.commands.redacting import Veil, redact_options
 from logscan.edge import INTERRUPTED, UNREAD, complain, debug_option, rules_option
 
 FORMATS = ("parquet", "arrow", "csv")
@@ -42,6 +44,7 @@ FORMATS = ("parquet", "arrow", "csv")
 @click.option(
     "--columns", "describe", is_flag=True, help="Tell what the columns of the tables mean, as Markdown, and exit."
 )
+@redact_options
 @click.option("--no-progress", is_flag=True, help="No progress on the terminal.")
 @debug_option
 @click.pass_context
@@ -60,6 +63,7 @@ def table(
     dask: str | None,
     describe: bool,
     no_progress: bool,
+    veiling: Mapping[str, Any],
 ) -> None:
     """Write logs as a table, for pandas, Polars, DuckDB or a spreadsheet.
 
@@ -97,7 +101,9 @@ def table(
     from logscan.columns import files as tables
 
     options = scan.Options(year=year, zone=minutes, reference=latest, jobs=jobs)
-    tabler = columns.Tabler(what, rules.load(rule_dirs), options)
+    ruleset = rules.load(rule_dirs)
+    veil = Veil(ruleset, **veiling)
+    tabler = columns.Tabler(what, ruleset, options, veil)
     tables.check_partitions(names, tabler.schema) if partitions is not None else None
     assert out is not None
     progress = terminal.Progress(tabler.scanner, wanted=not no_progress)
@@ -111,7 +117,9 @@ def table(
             terminal.refuse(out, files)
             filing.replace_by(out, lambda part: tables.write(batches, tabler.schema, part, kind))
     for error in tabler.scanner.errors():
-        complain(str(error))
+        complain(veil.error(error))
+    for fault in veil.close():
+        raise fault
     if interrupts.hit:
         ctx.exit(INTERRUPTED)
     ctx.exit(UNREAD if tabler.scanner.errors() else 0)
