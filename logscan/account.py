@@ -36,6 +36,7 @@ class Account:
     restarted: bool = False  # the container had been started before, and its log is another input
     driver: bool = False  # the driver tells of its calls
     requests: bool = False  # of how they began
+    speaker: str = ""  # the first driver that says that the log is its
     orphans: int = 0  # failed calls without a request
     folded: int = 0  # inputs that this tells of together, 0: of one
     damaged: int = 0  # of them, with warnings
@@ -81,8 +82,15 @@ class Account:
         self.name = f"({self.folded:,} more inputs)"
         self.warnings = (f"{self.damaged:,} of them have warnings",) if self.damaged else ()
 
+    def foreign(self) -> str:
+        """The name of the other storage driver whose log this is; "" as far as is known."""
+        named = self.speaker and "nfs" not in self.speaker and self.banner is None
+        return self.speaker if named and self.components.keys() <= {"nfs"} else ""
+
     def hints(self) -> tuple[str, ...]:
         """What the input lacks, of model.HINTS."""
+        if self.foreign():
+            return ()
         if not self.requests:
             return ("no-requests",) if self.driver or self.components["nfs"] else ()
         return ("starts-late",) if self.orphans else ()

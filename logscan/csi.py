@@ -507,6 +507,22 @@ def banner_version(message: str) -> str | None:
     return version if not version[0].isdigit() else f"v{version}"  # v3.0.0 printed it bare
 
 
+# How drivers of other stores say who they are when they start, and where kubelet has them stage a volume.
+_SPEAKER = re.compile(
+    r"^(?:driver: |Driver: |\"?Starting driver type: .{0,60}? with name: )(?P<name>[a-z0-9][-a-z0-9.]*)"
+    r"|\bDriver(?: Information)?\"? ?[dD]river(?:Name)?=\"?(?P<field>[a-z0-9][-a-z0-9]*\.[-a-z0-9.]+)"
+    r"|kubernetes\.io/csi/(?P<staged>[a-z0-9][-a-z0-9.]*)/[-0-9a-z]+/globalmount"
+)
+
+
+def speaker(message: str) -> str:
+    """The name of the driver whose log this is, where a driver says so; "" where it does not."""
+    if "river" not in message and "/globalmount" not in message:
+        return ""
+    found = _SPEAKER.search(message)
+    return (found["name"] or found["field"] or found["staged"]) if found else ""
+
+
 def version_span(versions: Iterable[str]) -> str | None:
     """Write some neighbouring versions as one: "v4.6.0" or "v4.6.0-v4.8.0"."""
     names = list(versions)

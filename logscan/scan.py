@@ -317,7 +317,10 @@ class Scanner:
             if record.message.startswith("GRPC "):
                 state.driver = True
                 state.requests = state.requests or record.message.startswith(("GRPC call: ", "GRPC request: "))
-        if component := component_of(record):
+        component = component_of(record)
+        if not state.speaker and component in {"", "nfs"} and record.kind != "event":
+            state.speaker = csi.speaker(record.message)
+        if component:
             state.components[component] += 1
         if record.origin is not state.heard:
             state.hear(record.origin)
@@ -447,6 +450,8 @@ class Scanner:
         The driver tells of its calls at -v=2 and above only; livenessprobe and
         the registrar never say why a mount fails; text is no log.
         """
+        if all(state.foreign() for state in self._inputs if state.records) and any(one.records for one in inputs):
+            return False
         if self._tracker.total:
             return not self._tracker.dropped_calls  # whose ends were not looked for
         # A replica that waits for its lease does nothing that could go wrong.
@@ -459,13 +464,15 @@ class Scanner:
         version, how = state.version()
         component, tracker = state.components.most_common(), self._tracker
         role, counted, name = tracker.role(state.name), tracker.by_input, "" if state.folded else state.name
+        if other := state.foreign():
+            component, role, version, how = [], None, None, None
         nodes = state.nodes | tracker.streams.nodes(state.name)
         if not nodes and self._hosts is not None and (node := self._hosts.of_input(state.name)):
             nodes.add(node)
         return InputSummary(
-            state.name, state.framing, component[0][0] if component else ("nfs" if role or state.driver else None), role, version, how,
+            state.name, state.framing, component[0][0] if component else ("nfs" if (role or state.driver) and not other else None), role, version, how,
             state.bytes, state.lines, state.records, state.unparsed, state.first_time, state.last_time,
-            state.time_source, state.warnings,
+            state.time_source, state.warnings + ((f"it is the log of {other}, another storage driver",) if other else ()),
             components=tuple(name for name, _ in component), nodes=tuple(sorted(nodes)),
             calls=(counted[name, "total"], counted[name, "failed"], counted[name, "hung"]),
             hints=state.hints(), pods=tuple(state.pods),

@@ -355,8 +355,11 @@ class Pod:
 
 
 # What a pod cannot come to before this trouble of it is over: kubelet starts no container
-# before all volumes are mounted, and what is scheduled has its claims bound.
+# before all volumes are mounted, and what is scheduled has its claims bound.  A container that is
+# stopped because its pod goes fails its probes, too.
+_STOPPED = "Stopped"
 _HEALED_BY = {
+    "Unhealthy": (_STOPPED, "Started"),
     "FailedMount": ("Pulling", "Pulled", "Created", "Started"),
     "FailedScheduling": ("Scheduled", "Pulling", "Pulled", "Created", "Started"),
 }
@@ -410,6 +413,8 @@ class Pods:
         if fields.get("claims"):
             pod.claims = tuple(fields["claims"].split(","))
         reason = fields.get("reason", "")
+        if reason == "Killing" and "Stopping container" in record.message:
+            reason = _STOPPED
         age = fields.get("age")
         moment = Moment(record.time, int(age) if age else None, clock)
         book = pod.failed if reason in _HEALED_BY else pod.done
@@ -435,6 +440,8 @@ class Pods:
         if pod is None or failed is None:
             return False
         ends = [pod.done[one] for one in _HEALED_BY.get(reason, ()) if one in pod.done]
+        if reason == "Unhealthy" and _STOPPED in pod.done:
+            return True
         return any(
             failed.before(end) and (since is None or (end.time is not None and end.time >= since)) for end in ends
         )
