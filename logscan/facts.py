@@ -280,8 +280,9 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
             "subdir": volume.subdir or (handle.subdir if handle else ""), "storageclass": volume.storage_class,
         }  # fmt: skip
     status = csi.parse_status(incident.message)
-    values["method"] = call.method if call else None
-    values["code"] = (call.code if call else "") or (status.code if status else "")
+    values |= {
+        "method": call.method if call else None, "code": (call.code if call else "") or (status.code if status else ""),
+    }  # fmt: skip
     values["desc"] = (call.message if call else "") or (status.innermost if status else "")
     values["errno"] = csi.errno_in(incident.message)
     values.setdefault("target", (call.target if call else "") or csi.subject_of(incident.message).target)
@@ -290,6 +291,7 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
         values["server"] = values["server"] or host
         host = ""
     values["node"] = host
+    values["node_address"] = tracker.volumes.pods.addresses.get(host or "")
     values |= {"pod": incident.origin.pod, "component": incident.origin.component}
     values["driver_pod"] = incident.origin.pod if incident.origin.component == "nfs" else ""
     values["namespace"] = values.get("namespace") or (incident.about or {}).get("namespace")

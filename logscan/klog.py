@@ -66,6 +66,9 @@ _NOTICES = (
     "```", "~~~", 'Defaulted container "', "Error from server (", "failed to try resolving symlinks in path", "unable to retrieve container logs for",
     "flag provided but not defined: ",
 )  # fmt: skip
+# A shell's prompt with a command, of which no container is the writer either.
+_PROMPT = re.compile(r"(?:[\w.-]{1,40}@[\w.-]{1,60}(?:[: ][^\s#$%]{0,60})?[#$%]|[$#]) +[\w./-]")
+_ASKS = frozenset("@$#")
 _FIRST = frozenset("{pf[gruSL0123456789`~DE")  # what lines that open a record without header begin with
 
 _new_record = tuple.__new__  # a NamedTuple's own constructor costs twice as much
@@ -302,7 +305,7 @@ class Parser:
                 and (unstamped or not text or text.startswith(_SHAPES) or self._is_wrapped(stream, text, before))
             )
         if kind in ("klog", "panic"):
-            return not _is_half(text)
+            return not _is_half(text) and not (_ASKS & set(text[:40]) and _PROMPT.match(text))
         if kind == "preamble":
             return text.startswith(_PREAMBLE)
         if not text or text[0] in " \t" or text.startswith(_OUTPUT):

@@ -373,6 +373,7 @@ class Pods:
         self._most = newest or MAX_VOLUMES
         # What kubelet says went well: (operation, volume, uid of the pod) -> (time, order of reading).
         self.kubelet: dict[tuple[str, str, str], tuple[int | None, int]] = {}
+        self.addresses: dict[str, str] = {}  # of nodes, by name
         self._book: dict[tuple[str, str], Pod] = {}
         self._victims: dict[str, set[tuple[str, str]]] = {}  # volume -> pods that it could not be mounted into
 
@@ -410,6 +411,8 @@ class Pods:
                     return
                 self._forget()
             pod = self._book[key] = Pod()
+        if fields.get("node_address") and len(self.addresses) < MAX_VOLUMES:
+            self.addresses[fields["node"]] = fields["node_address"]
         if fields.get("claims"):
             pod.claims = tuple(fields["claims"].split(","))
         reason = fields.get("reason", "")

@@ -101,7 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evidence": {"errors", "csi", "evidence.exportclients", "evidence.exportoptions", "evidence.exports", "evidence.install", "evidence.manifests", "evidence.predictor", "evidence.trees"},
     "evidence.foretell": {"evidence", "evidence.manifests", "evidence.predictor"},
     "report.predict": {"report.safe"},
-    "evidence.weigh": {"model", "csi", "evidence", "evidence.manifests", "evidence.predictor"},
+    "evidence.weigh": {"model", "csi", "evidence", "evidence.exportclients", "evidence.manifests", "evidence.predictor"},
     "facts": {"model", "csi", "calls", "incidents", "match", "volumes"},
     "services": {"model"},
     "folds": {"model", "calls", "incidents", "joins", "facts"},

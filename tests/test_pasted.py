@@ -56,6 +56,23 @@ def test_what_is_not_closed_or_stands_without_a_fence_is_prose():
     assert blocks(b"inline ```code``` here\n```one``` two\n") == []
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("command", "after"),
+    [
+        ("$ kubectl get sc fast -o yaml", ""),
+        ("root@nas:/etc# cat class.yaml", "\nsome words\n"),
+        ("$ ssh -p 2222 nas sudo cat class.yaml", "$ kubectl get pv\nno resources\n"),
+        ("me@box ~ % kubectl get sc", "```\nx\n"),
+    ],
+)
+def test_what_a_command_prints_is_found_below_its_prompt(command, after, ends):
+    above, block = blocks(f"log\n{command}\n{CLASS}\n{after}".replace("\n", ends).encode())[0]
+
+    assert above == 1
+    assert block == f"\n{CLASS}"
+
+
 def test_a_log_is_not_held_and_a_page_of_fences_has_an_end():
     assert blocks(b"```\nx\n```\n", b"x" * MAX_PASTED) == []
     assert len(blocks(b"```\nx\n```\n" * 100)) == MAX_BLOCKS

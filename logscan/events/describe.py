@@ -94,7 +94,9 @@ def read(lines: Sequence[str]) -> Head:
         facts["claims"] = ",".join(claims)
     if "Desired Number of Nodes Scheduled" in top:
         kind = "DaemonSet"
-    node = top.get("Node", "").partition("/")[0]
+    node, _, address = top.get("Node", "").partition("/")
+    if address:
+        facts |= {"node": node, "node_address": address}
     return Head(
         kind, top.get("Namespace", ""), top.get("Name", ""), "" if node.startswith("<") else node, facts, tuple(ended)
     )

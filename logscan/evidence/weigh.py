@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logscan import csi, evidence
+from logscan.evidence.exportclients import Kind, kind_of
 from logscan.evidence.manifests import DRIVER, StorageClass
 from logscan.evidence.predictor import Prediction
 from logscan.model import Cause, Evidence, Remedy, Volume
@@ -19,6 +20,8 @@ from logscan.model import Cause, Evidence, Remedy, Volume
 # What exports can explain; all else is the network's, the node's or the disk's.
 _EXPLAINED = frozenset({"EROFS", "EACCES", "EPERM", "ENOENT", "STATD"})
 
+
+_MAX_LISTED = 5  # clients of an export
 
 # What only finds out the share, or fetches the class that is corrected already.
 _NOT_NEEDED = ("showmount ", "kubectl get storageclass ", "kubectl get sc ")
@@ -49,7 +52,7 @@ class Scales:
     def __init__(self, client: str | None = None) -> None:
         self.facts = evidence.Facts()
         self.client = client
-        self._predicted: dict[tuple[str, str, str, str, str], Prediction] = {}
+        self._predicted: dict[tuple[str, str, str, str, str, str | None], Prediction] = {}
 
     def class_name(self, volume: Volume | None, names: Mapping[str, str]) -> str:
         """The StorageClass of a volume, "" where the manifests do not tell."""
@@ -137,7 +140,7 @@ class Scales:
         predicted = self._predict(names, volume)
         found = next((one for one in _chain(predicted) if _fits(one, met, stage)), None)
         if found is None:
-            return self._contradicted(causes, predicted, (met, stage))
+            return self._contradicted(causes, predicted, (met, stage), names)
         known = next((cause for cause in causes if cause.category == found.category), None)
         cause = known or Cause(found.category, found.why[0] if found.why else found.category)
         cause = replace(
@@ -147,14 +150,26 @@ class Scales:
         )
         return Weighed([cause, *(other for other in causes if other is not known)], _proof(found))
 
-    @staticmethod
-    def _contradicted(causes: Sequence[Cause], predicted: Prediction, met: tuple[str, str]) -> Weighed | None:
-        """The exports allow what was refused: then they are not what the server went by."""
+    def _contradicted(
+        self, causes: Sequence[Cause], predicted: Prediction, met: tuple[str, str], names: Mapping[str, str]
+    ) -> Weighed | None:
+        """The exports allow what was refused: then they are not what the server went by, or not to this client."""
         allows = _ALLOWED.get(met)
         entry, first = predicted.entry, causes[0]
         if allows is None or entry is None or predicted.category != "healthy" or first.category not in _BY_EXPORTS:
             return None
         place = f"{entry.source}:{entry.line}"
+        if allows[1] == "admits it" and self._client(names) is None and kind_of(entry.client) is not Kind.EVERYBODY:
+            table = self.facts.table(names["server"])
+            rows = [row.client for row in table.entries if row.path == entry.path] if table else [entry.client]
+            only = " and ".join(dict.fromkeys(rows[:_MAX_LISTED]))
+            cause = replace(
+                first,
+                cause=f"{allows[0]}: {place} exports {entry.path} to {only} only, which the node's address is none of, "
+                "or these exports are not in force on {server}",
+                confidence="medium",
+            )
+            return Weighed([cause, *causes[1:]], _proof(predicted))
         step = f"{place} {allows[1]}: compare it with what exportfs -v prints on {{server}}; run exportfs -ra there if the file is the newer."
         cause = replace(
             first,
@@ -164,6 +179,10 @@ class Scales:
             remedy=replace(first.remedy, steps=(step, *first.remedy.steps)),
         )  # fmt: skip
         return Weighed([cause, *causes[1:]], _proof(predicted))
+
+    def _client(self, names: Mapping[str, str]) -> str | None:
+        """The address by which the server knows the node, where that is known."""
+        return self.client or names.get("node_address") or None
 
     def _predict(self, names: Mapping[str, str], volume: Volume | None) -> Prediction:
         given = self.facts.storage_classes.get(self.class_name(volume, names))
@@ -175,11 +194,12 @@ class Scales:
             names.get("options", ""),
             parameters.get("subdir", ""),
             parameters.get("mountpermissions", ""),
+            self._client(names),
         )
         if key not in self._predicted:
-            server, share, options, subdir, permissions = key
+            server, share, options, subdir, permissions, client = key
             self._predicted[key] = evidence.predict(
-                self.facts, server, share, options, client=self.client, subdir=subdir, mount_permissions=permissions
+                self.facts, server, share, options, client=client, subdir=subdir, mount_permissions=permissions
             )
         return self._predicted[key]
 
@@ -199,7 +219,7 @@ class Scales:
                 ]
         elif found.candidates:
             steps.insert(0, f"The server exports {', '.join(found.candidates[:5])}: one of them is meant.")
-        line = evidence.exports_fix(found, self.facts, names["server"], client=self.client)
+        line = evidence.exports_fix(found, self.facts, names["server"], client=self._client(names))
         if line is not None:
             steps.insert(0, f"In /etc/exports the line should be: {line}")
         if found.next_fault is not None and found.next_fault.why:
