@@ -7,7 +7,7 @@ often comes later: another volume of the same share, a retry that succeeds.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -278,9 +278,13 @@ def _other_nodes(group: list[Case], world: World, failing: set[tuple[str, str]])
 def _diagnosis(group: list[Case], guests: list[Case], world: World, failing: set[tuple[str, str]]) -> Diagnosis:
     lead = max(group, key=_weight)
     everyone = [case.incident for case in group]
+    # A kernel's or a server's line tells of no call: what it explains is part of the proof, and tells when.
+    led = lead.incident.volume is None or lead.incident.origin.component in {"kernel", "nfsd"}
+    victims = [case for case in guests if case.incident.volume is not None] if led else []
+    touched = [*everyone, *(case.incident for case in victims)]
     names = _common(group)
     _complete(names, lead, guests)
-    times = [time for incident in everyone for time in (incident.first_time, incident.last_time) if time is not None]
+    times = [time for incident in touched for time in (incident.first_time, incident.last_time) if time is not None]
     last = max(times, default=None)
     recovered = lead.recovered
     failures = sum(case.incident.failures for case in (*group, *guests))
@@ -309,14 +313,14 @@ def _diagnosis(group: list[Case], guests: list[Case], world: World, failing: set
         nodes=tuple(sorted({case.context["node"] for case in group if "node" in case.context})),
         other_nodes=_other_nodes(group, world, failing),
         pods=tuple(sorted({_pod(case) for case in group if nodes_pod(case.context)})),
-        methods=tuple(sorted({case.context["method"] for case in group if case.context.get("method")})),
+        methods=tuple(sorted({case.context["method"] for case in (*group, *victims) if case.context.get("method")})),
         failures=failures or max(sightings.values(), default=0),
-        attempts=max((incident.attempts for incident in everyone), default=0),
+        attempts=max((incident.attempts for incident in touched), default=0),
         first_time=min(times, default=None),
         last_time=last,
         recovered=recovered,
         ongoing=not recovered and (last is None or world.end is None or world.end - last <= STILL_TRYING),
-        evidence=_evidence(everyone)
+        evidence=_evidence(everyone, [case.incident for case in victims])
         + tuple(dict.fromkeys(item for case in group for item in case.proof))[:MAX_EVIDENCE],
         explains=tuple(sorted(explains.items())),
         fixed_in=lead.rule.fixed_in,
@@ -394,7 +398,7 @@ def _volumes(group: list[Case], tracker: Tracker) -> tuple[VolumeRef, ...]:
     return tuple(refs[name] for name in sorted(refs))
 
 
-def _evidence(incidents: list[Incident]) -> tuple[Evidence, ...]:
+def _evidence(incidents: list[Incident], others: Sequence[Incident] = ()) -> tuple[Evidence, ...]:
     shown: dict[tuple[str, int], Evidence] = {}
     for incident in sorted(incidents, key=lambda one: (one.first_time or 0, one.first[0].line if one.first else 0)):
         for item in incident.first:
@@ -403,4 +407,7 @@ def _evidence(incidents: list[Incident]) -> tuple[Evidence, ...]:
     if len(incidents) == 1 and incidents[0].last is not None and len(shown) < MAX_EVIDENCE:
         item = incidents[0].last
         shown.setdefault((item.input, item.line), item)
+    for item in (one for incident in others for one in incident.first):
+        if len(shown) < MAX_EVIDENCE:
+            shown.setdefault((item.input, item.line), item)
     return tuple(sorted(shown.values(), key=lambda item: (item.input, item.line)))

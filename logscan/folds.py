@@ -87,15 +87,21 @@ def fold_symptoms(
         by_volume[case.incident.volume.name if case.incident.volume else ""].append(case)
         if not case.incident.volume and case.context.get("path"):
             by_path[case.context["path"]].append(case)
+    by_writer: dict[tuple[str, str, str], list[Case]] = defaultdict(list)  # those of volumes that are known
     named: dict[str, Case] = {}  # by rule: the first case of a volume that is known
     for case in cases:
         if case.incident.volume is not None:
             named.setdefault(case.rule.id, case)
+            by_writer[_writer(case)].append(case)
     kept, folded = [], []
     for case in cases:
         name = case.incident.volume.name if case.incident.volume else ""
         # A server's own line names the path that it refused, not the volume.
-        rivals = by_volume[name] + by_path[case.context.get("path", "")] if name else by_volume[""]
+        rivals = (
+            by_volume[name] + by_path[case.context.get("path", "")]
+            if name
+            else by_volume[""] + by_writer[_writer(case)]
+        )
         if name:
             rivals = rivals + [
                 one
@@ -114,6 +120,11 @@ def fold_symptoms(
         else:
             folded.append((case, owner))
     return kept, folded
+
+
+def _writer(case: Case) -> tuple[str, str, str]:
+    """Who tells of a cause: a text of his without a name is of the volumes that he names with it."""
+    return (case.cause.category, case.incident.origin.input, case.incident.origin.stream)
 
 
 def _one_node(other: Case, case: Case) -> bool:
