@@ -67,7 +67,10 @@ _NOTICES = (
     "flag provided but not defined: ",
 )  # fmt: skip
 # A shell's prompt with a command, of which no container is the writer either.
-_PROMPT = re.compile(r"(?:[\w.-]{1,40}@[\w.-]{1,60}(?:[: ][^\s#$%]{0,60})?[#$%]|[$#]) +[\w./-]")
+_PROMPT = re.compile(
+    r"(?:[\w.-]{1,40}@[\w.-]{1,60}(?:[: ][^\s#$%]{0,60})?[#$%]|[$#]) +"
+    r"(?:sudo|ssh|cat|less|kubectl|k|oc|helm|exportfs|showmount|mount|rpcinfo|dmesg|journalctl|systemctl)\b"
+)
 _ASKS = frozenset("@$#")
 _FIRST = frozenset("{pf[gruSL0123456789`~DE")  # what lines that open a record without header begin with
 
