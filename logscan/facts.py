@@ -59,7 +59,7 @@ class World:
         self.by_share: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.by_volume: dict[str, set[str]] = defaultdict(set)
         self.failed_versions: dict[tuple[str, str], set[str]] = defaultdict(set)
-        self.times: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self.times: dict[tuple[str, str | tuple[str, str]], list[int]] = defaultdict(list)
         for incident in collector.incidents.values():
             self._learn(incident)
 
@@ -71,7 +71,7 @@ class World:
         server, path = context.get("server", ""), context.get("path", "")
         volume = incident.volume.name if incident.volume else ""
         for rule in rules:
-            self.times[(rule, volume)].extend(incident.times)
+            self.times[(rule, volume or _place(incident))].extend(incident.times)
         if server:
             self.by_server[server] |= rules
         if server and path:
@@ -103,9 +103,9 @@ class Facts:
         return self._world.patience.search(self._finding.rule.id, pattern, text) is not None
 
     def times(self) -> Sequence[int]:
-        """When this finding was made for its volume."""
+        """When this finding was made for its volume; without one, on its node, or in the pod that logged it."""
         incident = self._incident
-        return self._world.times[(self._finding.rule.id, incident.volume.name if incident.volume else "")]
+        return self._world.times[(self._finding.rule.id, incident.volume.name if incident.volume else _place(incident))]
 
     def open(self) -> bool:
         """Whether its call hung."""
@@ -293,7 +293,7 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
     values["node"] = host
     values["node_address"] = tracker.volumes.pods.addresses.get(host or "")
     values |= {"pod": incident.origin.pod, "component": incident.origin.component}
-    values["driver_pod"] = incident.origin.pod if incident.origin.component == "nfs" else ""
+    values["driver_pod"] = incident.origin.pod if incident.origin.component in _IN_NODES_POD else ""
     values["namespace"] = values.get("namespace") or (incident.about or {}).get("namespace")
     if version:
         values["driver_version"] = version.get(incident.origin.input) or version.get("")
@@ -303,6 +303,17 @@ def context_of(incident: Incident, tracker: Tracker, version: Mapping[str, str] 
                 values[name] = value
     values["kubelet_dir"] = csi.kubelet_dir(incident.message) or csi.kubelet_dir(values["target"] or "")
     return {name: value for name, value in values.items() if value or (name == "options" and value is not None)}
+
+
+# What may run in the driver's pod of a node.
+_IN_NODES_POD = frozenset({"nfs", "registrar", "liveness"})
+
+
+def _place(incident: Incident) -> tuple[str, str]:
+    """What keeps troubles of no volume apart: whose node, or whose pod it is; ("", "") where nothing tells."""
+    origin = incident.origin
+    node = incident.node or origin.node
+    return (node, "" if node or incident.about is not None else origin.pod)
 
 
 # What only a server logs, in a journal; rpc.gssd and rpc.statd run on nodes, too.

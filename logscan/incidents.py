@@ -279,7 +279,7 @@ def _place(call: Call | None, told: Record) -> tuple[str, ...]:
     """What keeps nodes apart: what works on one may fail on another."""
     if call is not None:
         return (call.origin.input, call.origin.stream) if call.method.startswith("Node") else ()
-    return () if told.kind == "event" else (told.origin.node,)
+    return () if told.kind == "event" else (told.origin.node or told.origin.pod,)
 
 
 def _is_problem(record: Record) -> bool:

@@ -51,7 +51,7 @@ class Origin:
 
 COMPONENTS = (
     "nfs", "csi-provisioner", "csi-snapshotter", "csi-resizer", "registrar", "liveness",
-    "kubelet", "events", "kernel", "nfsd",
+    "kubelet", "events", "kernel", "nfsd", "gssd",
 )  # fmt: skip
 
 

@@ -33,6 +33,9 @@ _NFSD = (
     "nfs-server-generator",
 )
 
+# It gets Kerberos credentials for the mounts of a node; its counterpart on a server is rpc.svcgssd.
+_GSSD = ("rpc.gssd", "rpc-gssd", "gssd")
+
 # What shippers call the field that holds the line: docker and fluent-bit, stern and Vector, Loki,
 # journald, GCP, Azure, CloudWatch Insights, Splunk, OpenTelemetry, Datadog.
 _LINE_KEYS = (
@@ -199,6 +202,8 @@ def component_of(container: str, ident: str) -> str:
     name = ident.rpartition("/")[2].removesuffix(".service").removeprefix("snap.")
     if name in _KUBELETS or name.startswith("microk8s.daemon-kube"):
         return "kubelet"
+    if name in _GSSD:
+        return "gssd"
     return "nfsd" if name.startswith("rpc.") or name in _NFSD else ""
 
 

@@ -30,7 +30,9 @@ def peeled(log: str) -> list[Line] | None:
     lines = [line for n, text in enumerate(log.split("\n")[:-1]) for line in deframer.feed(n + 1, 0, text.encode())]
     lines += deframer.close()
     places = {(line.origin.carrier, line.origin.pod, line.origin.container) for line in lines if line.text}
-    if len(places) != 1 or any(line.origin.component in {"kubelet", "kernel", "events", "nfsd"} for line in lines):
+    if len(places) != 1 or any(
+        line.origin.component in {"kubelet", "kernel", "events", "nfsd", "gssd"} for line in lines
+    ):
         return None
     # Kubelet is no pod: its lines have its pid, where a container's first process has 1.
     first = HEADER.match(lines[0].text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 
 import pytest
@@ -13,6 +14,7 @@ from logscan import rules, scan, sources
 from logscan.facts import fill
 from logscan.model import Report
 from logscan.report import WRITERS
+from logscan.shippers import component_of
 from tests import driver_simulator as sim
 
 REFERENCE = 1_796_083_200_000_000  # 2026-12-01
@@ -217,3 +219,50 @@ def test_the_pod_of_a_controller_is_no_nodes_pod():
 )  # fmt: skip
 def test_a_command_picks_the_drivers_pod_by_its_node_or_its_name(names, command):
     assert fill("delete pod -l app=csi-nfs-node --field-selector spec.nodeName={node}", names, command=True) == command
+
+
+def by_prefix(place: str, line: str) -> str:
+    return f"[pod/csi-nfs-node-{place}/liveness-probe] {line}"
+
+
+def by_shipper(place: str, line: str) -> str:
+    told = {"container_name": "liveness-probe", "pod_name": f"csi-nfs-node-{place}", "host": f"worker-{place}"}
+    return json.dumps({"log": f"{line}\n", "kubernetes": told})
+
+
+# (where health checks fail, and when in minutes; of which places that is told)
+@pytest.mark.parametrize("written", [by_prefix, by_shipper])
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        ([("a", 0), ("b", 1), ("c", 2)], []),
+        ([("a", 0), ("b", 1), ("a", 2)], ["a"]),
+        ([("a", 0), ("b", 1), ("b", 2), ("b", 3), ("c", 4)], ["b"]),
+        ([("a", 0), ("b", 1), ("a", 2), ("b", 3)], ["a", "b"]),
+        ([("a", 0), ("b", 20), ("a", 40)], []),
+    ],
+)
+def test_health_checks_are_counted_for_each_node(written, failed, told):
+    """One that fails once, while its pod starts, is no trouble; several such are none either."""
+    text = "main.go:70] health check failed: rpc error: code = Unavailable desc = connection error"
+    log = "".join(written(place, f"E0720 09:{minute:02}:00.000001       1 {text}") + "\n" for place, minute in failed)
+
+    found = [one for one in report_of({"probes.log": log}).diagnoses if one.category == "plugin-unreachable"]
+
+    assert [one.id for one in found] == ["csi-probe-failed"] * bool(told)
+    for one in found:
+        nodes, pods = tuple(f"worker-{place}" for place in told), tuple(f"csi-nfs-node-{place}" for place in told)
+        assert (one.nodes, one.pods) == ((), pods) if written is by_prefix else (nodes, ())
+
+
+@pytest.mark.parametrize(
+    ("ident", "component"),
+    [("rpc.gssd", "gssd"), ("rpc-gssd.service", "gssd"), ("rpc.svcgssd", "nfsd"), ("rpc.mountd", "nfsd"), ("sshd", "")],
+)
+def test_the_program_that_gets_a_nodes_credentials_is_not_the_servers(ident, component):
+    assert component_of("", ident) == component
+    log = f"Jul 20 09:53:52 worker-1 {ident}[901]: WARNING: Failed to create krb5 context for user with uid 0 for server nfs01.example.net\n"
+    report = report_of({"journal.log": log})
+    if component == "gssd":
+        assert report.inputs[0].components == ("gssd",)
+        assert [(one.id, one.nodes) for one in report.diagnoses] == [("gssd-no-credentials", ("worker-1",))]

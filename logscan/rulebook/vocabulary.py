@@ -166,7 +166,9 @@ FIELDS: Mapping[str, FieldInfo] = {
     "evidence.lifecycle_modes": FieldInfo(
         "text", "volumeLifecycleModes of the CSIDriver object, comma separated, where it was given"
     ),
-    "finding.count": FieldInfo("count", "how often this rule hit the volume"),
+    "finding.count": FieldInfo(
+        "count", "how often this rule hit the volume, or where none is known the node or the pod that logged it"
+    ),
     "finding": FieldInfo("finding", "this hit of the rule"),
     "call": FieldInfo("call", "the call that the record belongs to"),
 }
