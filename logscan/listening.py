@@ -21,6 +21,12 @@ class Listener(Protocol):
     def takes(self, certificates: Iterable[Certificate], origin: Origin) -> bool:
         """Whether a run of calls of such sorts serves as well as their records."""
 
+    def prepare(self, runs: Sequence[Run]) -> None:
+        """Runs that ``run`` will tell of, where their lines were read: in another process, perhaps.
+
+        What is made of them goes into their ``cut``; it is not there where a run was taken apart later.
+        """
+
     def run(
         self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin, call: int
     ) -> None:

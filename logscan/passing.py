@@ -57,12 +57,19 @@ class Passer:
             iter  # what processes read goes through it
         )
 
-    def pieces(self, path: str | None, chunks: Iterator[bytes], jobs: int | None) -> Iterator[bytes | Run]:
+    def pieces(
+        self,
+        path: str | None,
+        chunks: Iterator[bytes],
+        jobs: int | None,
+        prepare: Callable[[Sequence[Run]], None] | None,
+    ) -> Iterator[bytes | Run]:
         """What is to be read of an input, and runs of calls of which it is enough to know that they went well.
 
         Args:
             path: of the regular file whose bytes *chunks* are, if they are one's.
             jobs: processes for a large file; None: one per core.
+            prepare: see listening.Listener.
 
         Raises:
             SourceError: of *chunks*, once what came before has been yielded.
@@ -82,7 +89,7 @@ class Passer:
                 yield from narrower.feed(chunk)
                 size += len(chunk)
                 if path is not None and size >= LEARN_FROM:
-                    rest, path = _ranged(path, size, narrower, jobs), None
+                    rest, path = _ranged(path, size, narrower, jobs, prepare), None
                     if rest is not None:
                         yield from self.around(rest)
                         return
@@ -147,7 +154,9 @@ class Passer:
         return max(widths) if all(widths) else 0
 
 
-def _ranged(path: str, read: int, narrower: Narrower, jobs: int | None) -> Iterator[bytes | Run] | None:
+def _ranged(
+    path: str, read: int, narrower: Narrower, jobs: int | None, prepare: Callable[[Sequence[Run]], None] | None
+) -> Iterator[bytes | Run] | None:
     """The rest of a file, narrowed by processes; None if it is too small for that."""
     from logscan import ranges
 
@@ -160,7 +169,7 @@ def _ranged(path: str, read: int, narrower: Narrower, jobs: int | None) -> Itera
     if jobs < 2 or size - read < ranges.WORTH:
         return None
     start, inside = narrower.release()
-    return ranges.pieces(path, start, narrower, inside=inside, jobs=jobs)
+    return ranges.pieces(path, start, narrower, inside=inside, jobs=jobs, prepare=prepare)
 
 
 def _records(block: bytes, year: int | None, zone: int) -> Iterator[Record]:

@@ -85,6 +85,7 @@ class Run:
     offsets: list[int]  # of the calls, in the input; one more at the end
     fetch: Callable[[int, int], bytes]  # (offset, size) -> bytes
     lasting: bool = False  # fetch serves as long as the program runs
+    cut: Any = None  # what a Listener made of the lines
 
     def __len__(self) -> int:
         return self.size
@@ -111,7 +112,7 @@ class Run:
         return replace(
             self, start=offset, size=size, lines=len(lines) - 1, first=lines[0][:HEAD], last=last[:HEAD],
             longest=max(map(len, lines)), width=len(last), kinds=self.kinds[start:end], names=self.names[start:end],
-            offsets=self.offsets[start : end + 1],
+            offsets=self.offsets[start : end + 1], cut=None,
         )  # fmt: skip
 
     def places(self) -> list[bytes | int]:

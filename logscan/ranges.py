@@ -11,9 +11,10 @@ import signal
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_all_start_methods, get_context
 
@@ -29,17 +30,22 @@ AHEAD = 2  # ranges per process that may wait for the engine
 SHORTER = ("became shorter while it was read", "copy the log first, then read the copy")
 
 Told = tuple[int, int] | Run  # (start, end) of lines for the engine, or a run
+Prepare = Callable[[Sequence[Run]], None]  # see listening.Listener
 
 _narrower: Narrower | None = None  # in a process: as it was when the process was made
+_prepare: Prepare | None = None
 _lifeline: tuple[int, int] | None = None  # a pipe whose writing end this process alone holds: it closes when we die
 
 
-def pieces(path: str, start: int, narrower: Narrower, *, inside: bool, jobs: int) -> Iterator[bytes | Run]:
+def pieces(
+    path: str, start: int, narrower: Narrower, *, inside: bool, jobs: int, prepare: Prepare | None = None
+) -> Iterator[bytes | Run]:
     """What is to be read of a file from *start* to its present end, and runs of calls that went well.
 
     Args:
         inside: *start* is in the midst of a line.
         jobs: processes.
+        prepare: is given the runs of each range in the process that has read them.
 
     Raises:
         SourceError: the file cannot be read, or is shorter now.
@@ -47,7 +53,7 @@ def pieces(path: str, start: int, narrower: Narrower, *, inside: bool, jobs: int
     file = File(path)
     end = os.fstat(file.number).st_size
     borders = [start, *range(start + RANGE, end, RANGE), end]
-    for told in _all(path, borders, narrower, inside=inside, jobs=jobs):
+    for told in _all(path, borders, narrower, prepare, inside=inside, jobs=jobs):
         for one in told:
             if isinstance(one, Run):
                 one.fetch, one.lasting = file.fetch, True
@@ -86,16 +92,18 @@ class File:
         return data
 
 
-def _all(path: str, borders: Sequence[int], narrower: Narrower, *, inside: bool, jobs: int) -> Iterator[list[Told]]:
+def _all(
+    path: str, borders: Sequence[int], narrower: Narrower, prepare: Prepare | None, *, inside: bool, jobs: int
+) -> Iterator[list[Told]]:
     """What each range tells, in order."""
-    global _narrower, _lifeline  # noqa: PLW0603 - the processes are forks: this is how they get them
+    global _narrower, _prepare, _lifeline  # noqa: PLW0603 - the processes are forks: this is how they get them
     ranges = [
         (borders[at], borders[at + 1], inside and at == 0, at == 0, at + 2 == len(borders))
         for at in range(len(borders) - 1)
     ]
     at = 0
     if jobs > 1 and "fork" in get_all_start_methods():
-        _narrower = narrower
+        _narrower, _prepare = narrower, prepare
         try:
             _lifeline = _lifeline or os.pipe()
             with warnings.catch_warnings():
@@ -115,7 +123,7 @@ def _all(path: str, borders: Sequence[int], narrower: Narrower, *, inside: bool,
         except (BrokenProcessPool, OSError):
             pass  # the ranges that are left are narrowed here
         finally:
-            _narrower = None
+            _narrower = _prepare = None
     for one in ranges[at:]:
         yield list(_tell(narrower, path, *one))
 
@@ -141,11 +149,26 @@ def _narrow(path: str, start: int, end: int, inside: bool, first: bool, last: bo
     """Narrow one range, in a process."""
     assert _narrower is not None
     told = list(_tell(_narrower, path, start, end, inside, first, last))
+    if _prepare is not None:
+        _prepared(path, [one for one in told if isinstance(one, Run)], _prepare)
     certificates = [replace(one, seen=set(), works={}) for one in _narrower.certificates]
     for one in told:
         if isinstance(one, Run):
             one.certificates = certificates
     return told
+
+
+def _prepared(path: str, runs: Sequence[Run], prepare: Prepare) -> None:
+    file, at, size = File(path), 0, 0
+    for end, run in enumerate(runs, 1):
+        run.fetch = file.fetch
+        size += run.size
+        if size >= LOOK or end == len(runs):  # so much at a time: what is made on the way is several times as large
+            with suppress(SourceError):  # whoever reads the lines next says so
+                prepare(runs[at:end])
+            at, size = end, 0
+    for run in runs:
+        run.fetch = unfetched
 
 
 def _tell(narrower: Narrower, path: str, start: int, end: int, inside: bool, first: bool, last: bool) -> Iterator[Told]:

@@ -120,7 +120,10 @@ class Scanner:
             if kind is not None:
                 self.evidence(source.name, kind, b"".join(chunks))
                 return
-            pieces = self._passer.pieces(source.path, chunks, self.options.jobs) if self._may_narrow() else chunks
+            prepare = self.listener.prepare if self.listener is not None else None
+            pieces = chunks
+            if self._may_narrow():
+                pieces = self._passer.pieces(source.path, chunks, self.options.jobs, prepare)
         reading = self.begin(source.name, source.mtime or time.time_ns() // 1000)
         state, may_narrow = self._inputs[-1], self._may_narrow()
         try:

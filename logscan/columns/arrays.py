@@ -22,8 +22,7 @@ _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]:
     """An array of a type of schemas.TYPES; None is null."""
     if pa.types.is_dictionary(kind):
-        names: dict[str, int] = {}
-        return named(np.fromiter((code(names, value) for value in values), np.int32, len(values)), names)
+        return named(*coded(values))
     if pa.types.is_string(kind):
         return texts(values)
     there = np.fromiter((value is not None for value in values), np.bool_, len(values))
@@ -33,6 +32,15 @@ def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]:
 def code(names: dict[str, int], name: str | None) -> int:
     """The number of a name, a new one if it is new; -1 for None."""
     return -1 if name is None else names.setdefault(name, len(names))
+
+
+def coded(
+    values: Sequence[str | None], names: dict[str, int] | None = None
+) -> tuple[npt.NDArray[np.int32], dict[str, int]]:
+    """The numbers of many names, and all *names*, to which new ones are added; -1 for None."""
+    names = {} if names is None else names
+    codes: dict[str | None, int] = {name: code(names, name) for name in dict.fromkeys(values)}
+    return np.fromiter(map(codes.__getitem__, values), np.int32, len(values)), names
 
 
 def named(codes: npt.NDArray[np.int32], names: Iterable[str]) -> pa.Array[Any]:

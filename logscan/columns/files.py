@@ -16,8 +16,8 @@ from logscan.columns import arrays
 from logscan.errors import LogscanError
 from logscan.report.sheet import MAX_CELL, cell
 
-ROWS = 65_536  # of a row group
-BYTES = 20 << 20  # of a row group, in memory
+ROWS = 32_768  # of a row group
+BYTES = 10 << 20  # of a row group, in memory
 MAX_PARTITIONS = 1_000  # each keeps a file open
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 DAY = "day"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from logscan.account import FILES
 from logscan.columns import arrays
-from logscan.columns.arrays import code, named
+from logscan.columns.arrays import code, coded, named
 from logscan.columns.requests import Requests
 from logscan.columns.runs import PADDING, Ints, Lines, Passed, by_sort, lines_of, views
 from logscan.columns.subject import SEVERITIES, Chooser, Subject, announced
@@ -96,12 +96,7 @@ class _Join:
         return _Named(by_sort(self._lines, lambda *sort: code(names, ask(*sort)), np.int32), names)
 
     def _of_calls(self, index: int) -> _Named:
-        values = [subject[index] for subject in self._lines.subjects]
-        names = {name: number for number, name in enumerate(dict.fromkeys(values)) if name is not None}
-        if None in values:
-            names = {name: number for number, name in enumerate(names)}
-        get = names.get
-        codes = np.fromiter([get(value, -1) for value in values], np.int32, len(values))  # type: ignore[arg-type]
+        codes, names = coded(self._lines.about[index])
         return _Named(np.where(self._bound, codes[self._lines.call], -1), names)
 
     # ------------------------------------------------------------ records between runs
@@ -110,7 +105,7 @@ class _Join:
         """A column of names."""
         codes = np.empty(len(self._apart) + len(self._passed), np.int32)
         codes[self._passed] = passed.codes
-        codes[self._apart] = [code(passed.names, value) for value in values]
+        codes[self._apart], _ = coded(values, passed.names)
         return named(codes, passed.names)
 
     def numbers(

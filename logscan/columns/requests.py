@@ -11,8 +11,9 @@ MAX_SHAPES = 64
 MAX_MISSES = 1_000  # requests that are of no shape that is known, before no more shapes are learnt
 
 _TOKEN = re.compile(r'"([^"\\\x00-\x1f]*)"(:?)|([{}\[\]])|(-?(?:0|[1-9][0-9]*))|,|true|false|null')
+_NEVER = "((?!))?"  # a group that has no text
 _NUMBER = "-?(?:0|[1-9][0-9]*)"
-_TEXT = r'([^"\\\x00-\x1f]*)'
+_TEXT = r'[^"\\\x00-\x1f]*+'
 
 # Where a parameter of a class goes, as volumes.learn_context has it.
 _PARAMETERS = {"csi.storage.k8s.io/pvc/name": 1, "csi.storage.k8s.io/pvc/namespace": 2, "server": 3, "share": 4}
@@ -29,18 +30,17 @@ class Requests:
     """
 
     def __init__(self) -> None:
-        self._shapes: list[tuple[re.Pattern[str], tuple[int | None, ...]]] = []
+        self._shapes: list[tuple[re.Pattern[str], tuple[int, ...]]] = []
         self._misses = 0
 
     def subject(self, body: str) -> Subject:
         """Whom a request is about; *body* is ASCII."""
-        for number, (shape, places) in enumerate(self._shapes):
+        for number, (shape, fields) in enumerate(self._shapes):
             found = shape.fullmatch(body)
             if found is not None:
                 if number:  # the latest first: a log has few shapes at a time
                     self._shapes.insert(0, self._shapes.pop(number))
-                texts = found.groups()
-                name, claim, namespace, server, share = [None if at is None else texts[at] for at in places]
+                name, claim, namespace, server, share = found.group(*fields)
                 if not name:
                     return NOBODY
                 share = None if share is None else "/" + share.strip("/")
@@ -61,23 +61,20 @@ class Requests:
         return of_request(value)
 
 
-def _shape(text: str) -> tuple[re.Pattern[str], tuple[int | None, ...]] | None:
+def _shape(text: str) -> tuple[re.Pattern[str], tuple[int, ...]] | None:
     """A pattern of all bodies that differ from *text* in values only, and its groups that make a Subject; None: unknown."""
     parts: list[str] = []
-    places: list[int | None] = [None] * 5
+    fields: dict[int, int] = {}  # groups by what they are of a Subject
     open_: list[str] = []  # keys whose values are open
     met: set[tuple[int, str]] = set()
-    key, at, groups = "", 0, 0
+    key, at = "", 0
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:
             return None
         at = token.end()
         value, colon, bracket, number = token.groups()
-        if value is not None and not colon:
-            parts.append(f'"{_TEXT}"')
-        else:
-            parts.append(_NUMBER if number else re.escape(token[0]))
+        parts.append(_NUMBER if number else f'"{_TEXT}"' if value is not None and not colon else re.escape(token[0]))
         if colon:
             key = value.lower()
             # Of two equal keys one hides the other, and these make the request one of another method.
@@ -93,9 +90,15 @@ def _shape(text: str) -> tuple[re.Pattern[str], tuple[int | None, ...]] | None:
         elif token[0] != "," and (slot := _slot(open_, key)) is not None:
             if value is None:
                 return None
-            places[slot] = groups
-        groups += value is not None and not colon
-    return None if places[0] is None else (re.compile("".join(parts)), tuple(places))
+            fields[slot] = len(fields) + 1
+            parts[-1] = f'"({_TEXT})"'
+    if 0 not in fields:
+        return None
+    for slot in range(1, 5):
+        if slot not in fields:
+            fields[slot] = len(fields) + 1
+            parts.append(_NEVER)
+    return re.compile("".join(parts)), tuple(fields[slot] for slot in range(5))
 
 
 def _slot(open_: list[str], key: str) -> int | None:

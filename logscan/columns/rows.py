@@ -13,7 +13,7 @@ from logscan.account import FILES, component_of
 from logscan.columns.arrays import array
 from logscan.columns.mixed import batch
 from logscan.columns.requests import Requests
-from logscan.columns.runs import Passed
+from logscan.columns.runs import Passed, prepare
 from logscan.columns.schemas import TABLES, schema
 from logscan.columns.subject import (
     NEIGHBOURS,
@@ -82,6 +82,11 @@ class Rows:
             for certificate in certificates
             for told in certificate.told
         )
+
+    def prepare(self, runs: Sequence[Run]) -> None:
+        """Do what can be done where runs were narrowed, perhaps in another process."""
+        if self._what == "records":
+            prepare(runs, self._requests)
 
     def run(
         self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin, call: int

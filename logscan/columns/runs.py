@@ -7,7 +7,7 @@ to find are the lines' borders, their stamps, and whom each call is about.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ from logscan.stamps import DAY, civil
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+Sort = tuple[Origin, Certificate, Told]  # a line of a certificate, and whose log it is in
+
+_NOWHERE = Origin("")
 REQUEST = "GRPC request: "
 PADDING = 16  # bytes behind the last line that may be looked at
 _HOUR, _MINUTE = 3_600_000_000, 60_000_000
@@ -45,11 +48,21 @@ class Passed:
 
 
 @dataclass(slots=True)
+class Cut:
+    """What the lines of a run say by themselves: arrays with an entry per line."""
+
+    ends: npt.NDArray[np.int32]  # of the line, in the run's text
+    micros: Ints  # since the month began; -1 where no clock shows that
+    pid: npt.NDArray[np.int32]
+    about: list[list[str | None]]  # the fields of a Subject: lists with an entry per call
+
+
+@dataclass(slots=True)
 class Lines:
     """The lines of some runs: arrays with an entry per line, or per call where that is said."""
 
     text: bytes  # all of them, and PADDING
-    sorts: list[tuple[Origin, Certificate, Told]]
+    sorts: list[Sort]
     sort: Ints  # index in sorts
     run: Ints  # index in the runs
     number: Ints
@@ -62,70 +75,125 @@ class Lines:
     pid: Ints
     call: Ints  # index of the call among all calls
     numbers: Ints  # of each call
-    subjects: list[Subject]  # of each call
+    about: list[list[str | None]]  # see Cut
+
+
+def prepare(runs: Iterable[Run], requests: Requests) -> None:
+    """Cut those of *runs* that are not cut yet, all at once: small arrays cost as much as large ones."""
+    whole = [run for run in runs if run.cut is None]
+    if not whole:
+        return
+    texts = [run.text() for run in whole]
+    text = b"".join([*texts, bytes(PADDING)])
+    flat = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(flat[:-PADDING] == ord("\n"))
+    starts = _starts(ends)
+    micros, pid = _micros(flat, starts), _pids(flat, starts)
+    about = _about(text, whole, starts, ends, requests)
+    line = call = edge = 0
+    for run, own in zip(whole, texts, strict=True):
+        to, last = line + run.lines, call + len(run.kinds)
+        run.cut = Cut(
+            (ends[line:to] - edge).astype(np.int32), micros[line:to], pid[line:to], [one[call:last] for one in about]
+        )
+        line, call, edge = to, last, edge + len(own)
+    assert line == len(ends)
+
+
+def _starts(ends: Ints) -> Ints:
+    starts = np.empty_like(ends)
+    starts[0], starts[1:] = 0, ends[:-1] + 1
+    return starts
+
+
+def _sorted_out(runs: Sequence[Run], origins: Sequence[Origin]) -> tuple[list[Sort], Ints]:
+    """The sorts of lines that there are, those of a certificate in a row, and where each call's begin."""
+    sorts: list[Sort] = []
+    firsts: dict[tuple[int, int], int] = {}
+    begin: list[int] = []
+    for run, origin in zip(runs, origins, strict=True):
+        known: dict[int, int] = {}
+        for kind in set(run.kinds):
+            certificate = run.certificates[kind]
+            key = (id(origin), id(certificate))
+            if key not in firsts:
+                firsts[key] = len(sorts)
+                sorts += [(origin, certificate, told) for told in certificate.told]
+            known[kind] = firsts[key]
+        begin += map(known.__getitem__, run.kinds)
+    return sorts, np.array(begin)
+
+
+def _lengths(sorts: Sequence[Sort], begin: Ints) -> Ints:
+    return np.array([certificate.lines for _, certificate, _ in sorts])[begin]
+
+
+def _about(text: bytes, runs: Sequence[Run], starts: Ints, ends: Ints, requests: Requests) -> list[list[str | None]]:
+    """Whom each call is about."""
+    sorts, begin = _sorted_out(runs, [_NOWHERE] * len(runs))
+    lengths = _lengths(sorts, begin)
+    asks = np.zeros((len(sorts), 2), np.int64)  # by a certificate's first sort: which line has the request, and where
+    for first in set(begin.tolist()):
+        told = sorts[first][1].told
+        asks[first] = next(
+            (at, one.header) for at, one in enumerate(told) if one.message.startswith(REQUEST) and one.bound
+        )
+    line, header = asks[begin].T
+    at = np.cumsum(lengths) - lengths + line
+    read, whole = requests.subject, text.decode("ascii")
+    borders = zip((starts[at] + header + len(REQUEST)).tolist(), ends[at].tolist(), strict=True)
+    subjects = [read(whole[start:end]) for start, end in borders]
+    return [list(column) for column in zip(*subjects, strict=True)]
 
 
 def lines_of(runs: Sequence[Passed], requests: Requests) -> Lines:
     """Take the lines of *runs* apart; at least one run."""
+    prepare((one.run for one in runs), requests)
+    cuts: list[Cut] = [one.run.cut for one in runs]
     texts = [one.run.text() for one in runs]
-    text = b"".join([*texts, bytes(PADDING)])
-    flat = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(flat[:-PADDING] == ord("\n"))
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-
-    sorts: list[tuple[Origin, Certificate, Told]] = []
-    firsts: dict[tuple[int, int], int] = {}  # where the lines of a certificate begin in sorts
-    begin: list[int] = []  # the same for each call
-    for one in runs:
-        certificates = one.run.certificates
-        known: dict[int, int] = {}
-        for kind in set(one.run.kinds):
-            certificate = certificates[kind]
-            key = (id(one.origin), id(certificate))
-            if key not in firsts:
-                firsts[key] = len(sorts)
-                sorts += [(one.origin, certificate, told) for told in certificate.told]
-            known[kind] = firsts[key]
-        begin += map(known.__getitem__, one.run.kinds)
-    lengths = np.array([sorts[first][1].lines for first in begin], np.int64)
+    edges = np.cumsum([0, *map(len, texts)])[:-1]
     counts = np.array([one.run.lines for one in runs])
     calls = np.array([len(one.run.kinds) for one in runs])
-    assert int(lengths.sum()) == int(counts.sum()) == len(ends)
+    ends = np.concatenate([cut.ends for cut in cuts]) + np.repeat(edges, counts)
+    starts = _starts(ends)
 
+    sorts, begin = _sorted_out([one.run for one in runs], [one.origin for one in runs])
+    lengths = _lengths(sorts, begin)
+    assert int(lengths.sum()) == int(counts.sum()) == len(ends)
     call = np.repeat(np.arange(len(begin)), lengths)
-    first_line = np.cumsum(lengths) - lengths  # of each call
-    sort = np.arange(len(ends)) + np.repeat(np.array(begin) - first_line, lengths)
+    sort = np.arange(len(ends)) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
     run = np.repeat(np.arange(len(runs)), counts)
-    before = np.cumsum(counts) - counts  # lines before each run
-    own = np.arange(len(ends)) - np.repeat(before, counts)
-    header = np.array([told.header for _, _, told in sorts])[sort]
-    edges = np.cumsum([0, *map(len, texts)])[:-1]
-    message = starts + header
-    time, timed = _times(flat, starts, runs, counts)
+    own = np.arange(len(ends)) - np.repeat(np.cumsum(counts) - counts, counts)
+    message = starts + np.array([told.header for _, _, told in sorts])[sort]
+    time, timed = _times(np.concatenate([cut.micros for cut in cuts]), runs, counts)
     return Lines(
-        text, sorts, sort, run,
+        b"".join([*texts, bytes(PADDING)]), sorts, sort, run,
         own + np.repeat(np.array([one.number for one in runs]), counts),
         own + np.repeat(np.array([one.line for one in runs]), counts),
         starts + np.repeat(np.array([one.run.start for one in runs]) - edges, counts),
-        message, ends - message, time, timed, _pids(flat, starts), call,
+        message, ends - message, time, timed, np.concatenate([cut.pid for cut in cuts]), call,
         np.arange(len(begin)) + np.repeat(np.array([one.call for one in runs]) - (np.cumsum(calls) - calls), calls),
-        _subjects(text, sorts, begin, first_line.tolist(), message, ends, requests),
+        [[name for cut in cuts for name in cut.about[field]] for field in range(len(Subject._fields))],
     )  # fmt: skip
 
 
-def _times(flat: npt.NDArray[np.uint8], starts: Ints, runs: Sequence[Passed], counts: Ints) -> tuple[Ints, Bools]:
-    """When each line was logged, and whether a calendar knows that."""
-    months = [_month(one) for one in runs]
-    base = np.repeat(np.array([month[0] for month in months]), counts)
-    days = np.repeat(np.array([month[1] for month in months]), counts)
+def _micros(flat: npt.NDArray[np.uint8], starts: Ints) -> Ints:
+    """How long after the first of its month each line was logged; -1 where no clock shows that."""
     digits = flat[_DIGITS[:, None] + starts].astype(np.int64) - ord("0")
     day, hour, minute = (digits[at] * 10 + digits[at + 1] for at in (0, 2, 4))
     micros = digits[6]
     for digit in digits[7:]:
         micros = micros * 10 + digit
-    timed = (day > 0) & (day <= days) & (hour < 24) & (minute < 60)
-    return base + (day - 1) * DAY + hour * _HOUR + minute * _MINUTE + micros, timed
+    known = (day > 0) & (hour < 24) & (minute < 60)
+    return np.where(known, (day - 1) * DAY + hour * _HOUR + minute * _MINUTE + micros, -1)
+
+
+def _times(micros: Ints, runs: Sequence[Passed], counts: Ints) -> tuple[Ints, Bools]:
+    """When each line was logged, and whether a calendar knows that."""
+    months = [_month(one) for one in runs]
+    base = np.repeat(np.array([month[0] for month in months]), counts)
+    size = np.repeat(np.array([month[1] * DAY for month in months]), counts)
+    return base + micros, (micros >= 0) & (micros < size)
 
 
 def _month(one: Passed) -> tuple[int, int]:
@@ -138,30 +206,15 @@ def _month(one: Passed) -> tuple[int, int]:
     return begins - zone, monthrange(year, month)[1]
 
 
-def _pids(flat: npt.NDArray[np.uint8], starts: Ints) -> Ints:
+def _pids(flat: npt.NDArray[np.uint8], starts: Ints) -> npt.NDArray[np.int32]:
     digits = flat[np.arange(_PID, _PID + 7)[:, None] + starts]
     if (digits == digits[:, :1]).all():
-        return np.full(len(starts), int(digits[:, 0].tobytes()), np.int64)
-    values: Ints = np.where(digits == ord(" "), 0, digits.astype(np.int64) - ord("0"))
-    pids: Ints = values[0]
+        return np.full(len(starts), int(digits[:, 0].tobytes()), np.int32)
+    values: npt.NDArray[np.int32] = np.where(digits == ord(" "), 0, digits.astype(np.int32) - ord("0"))
+    pids: npt.NDArray[np.int32] = values[0]
     for value in values[1:]:
         pids = pids * 10 + value
     return pids
-
-
-def _subjects(
-    text: bytes, sorts: Sequence[tuple[Origin, Certificate, Told]], begin: Sequence[int], first_line: Sequence[int],
-    message: Ints, ends: Ints, requests: Requests,
-) -> list[Subject]:  # fmt: skip
-    """Whom each call is about."""
-    asks: dict[int, int] = {}  # which line of a certificate's has the request
-    for first in set(begin):
-        told = sorts[first][1].told
-        asks[first] = next(at for at, one in enumerate(told) if one.message.startswith(REQUEST) and one.bound)
-    at = np.array(first_line) + np.array([asks[first] for first in begin])
-    read, whole = requests.subject, text.decode("ascii")
-    borders = zip((message[at] + len(REQUEST)).tolist(), ends[at].tolist(), strict=True)
-    return [read(whole[start:end]) for start, end in borders]
 
 
 def views(out: npt.NDArray[np.int32], data: Any, starts: Ints, sizes: Ints, buffer: int) -> None:

@@ -79,6 +79,10 @@ class Both:
         """Whether runs serve the first one: the rows that they become are learnt from."""
         return self._rows.takes(certificates, origin)
 
+    def prepare(self, runs: Sequence[Run]) -> None:
+        """Let the first one prepare."""
+        self._rows.prepare(runs)
+
     def run(
         self, run: Run, number: int, line: int, dating: tuple[int | None, int, str], origin: Origin, call: int
     ) -> None:
