@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from logscan.narrow import Narrower
 
 NARROW_FROM = 1 << 20  # bytes of an input; below, numpy costs more than it saves
+NARROW_AGAIN = 64 << 10  # the same where an earlier input had so much: numpy is there, and sorts of calls are known
 LEARN_FROM = 4 << 20  # bytes that have shown most sorts of calls, before processes narrow the rest
 _ANY_YEAR = 2000  # a leap year: every date of a header is one
 
@@ -75,10 +76,11 @@ class Passer:
             SourceError: of *chunks*, once what came before has been yielded.
         """
         size = 0
+        known = self._narrower is not None and bool(self._narrower.certificates)
         for chunk in chunks:
             yield chunk
             size += len(chunk)
-            if size >= NARROW_FROM:
+            if size >= (NARROW_AGAIN if known else NARROW_FROM):
                 break
         else:
             return
@@ -88,7 +90,7 @@ class Passer:
             for chunk in chunks:
                 yield from narrower.feed(chunk)
                 size += len(chunk)
-                if path is not None and size >= LEARN_FROM:
+                if path is not None and (known or size >= LEARN_FROM):
                     rest, path = _ranged(path, size, narrower, jobs, prepare), None
                     if rest is not None:
                         yield from self.around(rest)

@@ -184,6 +184,39 @@ def test_a_run_of_which_a_part_had_to_be_read_is_read_to_its_end():
     assert reported(data, [2_000]) == reported(data, narrow=False)
 
 
+@some
+@given(logs, st.lists(st.integers(0, 1 << 20), min_size=1, max_size=5), st.integers(1, 20_000))
+def test_inputs_that_follow_are_narrowed_sooner_and_report_the_same(lines, borders, again):
+    data = "\n".join(lines).encode()
+    edges = sorted({0, *(at % (len(data) + 1) for at in borders), len(data)})
+    parts = [data[start:end] for start, end in itertools.pairwise(edges)]
+
+    def report(**options: object) -> Report:
+        scanner = scan.Scanner(loaded(), scan.Options(reference=REFERENCE, **options))
+        for number, part in enumerate(parts):
+            chunks = (part[at : at + 3_000] for at in range(0, len(part), 3_000))
+            scanner.read(sources.Source(f"{number}.log", None, chunks, None))
+        return scanner.report()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passing, "NARROW_AGAIN", again)
+        assert report() == report(narrow=False)
+
+
+def test_an_input_that_follows_needs_less_to_be_narrowed(monkeypatch):
+    data = "\n".join(log_of(7, "v4.9.0", 60, 0.0)).encode()
+    monkeypatch.setattr(passing, "NARROW_FROM", len(data) // 2)
+    monkeypatch.setattr(passing, "NARROW_AGAIN", 2_000)
+    passer = passing.Passer(scan.Scanner(loaded())._engine, frozenset())
+
+    def unread() -> int:
+        chunks = (data[at : at + 1_000] for at in range(0, len(data), 1_000))
+        return sum(piece.size for piece in passer.pieces(None, chunks, None, None) if isinstance(piece, Run))
+
+    first, second = unread(), unread()
+    assert 0 < first < len(data) // 2 < second
+
+
 @settings(max_examples=4, deadline=None)
 @given(st.integers(0, 1 << 32), st.integers(0, 1 << 20), st.sampled_from([0.0, 0.02]))
 def test_a_file_read_by_processes_gives_the_report_of_the_whole(tmp_path_factory, seed, cut, gap):
