@@ -104,12 +104,18 @@ FILES: Mapping[str, str] = {
     "nestedpendingoperations.go": "kubelet", "reconciler_common.go": "kubelet", "kubelet_volumes.go": "kubelet",
     "operation_generator.go": "kubelet", "pod_workers.go": "kubelet", "node_register.go": "registrar",
 }  # fmt: skip
+# What the sidecars of this driver call their leases; each has its own.
+_LEASES: Mapping[str, str] = {
+    "/external-snapshotter-leader-nfs-": "csi-snapshotter", "/external-resizer-nfs-": "csi-resizer", "/nfs-csi-k8s-io": "csi-provisioner",
+}  # fmt: skip
 # Source files whose versions tell that of the driver.
 DRIVER_FILES = frozenset({"utils.go", "nfs.go", "controllerserver.go", "nodeserver.go", "mount_linux.go"})
 
 
 def component_of(record: Record) -> str:
     """Which program logged a record: by its carrier, else by the source file; "" where neither tells."""
+    if record.file == "leaderelection.go" and not record.origin.component:
+        return next((name for lease, name in _LEASES.items() if lease in record.message), "")
     return record.origin.component or FILES.get(record.file, "")
 
 

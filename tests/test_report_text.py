@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logscan.model import Counts, Evidence, InputSummary, Remedy, Report, Unrecognised, VolumeRef
-from logscan.report import WRITERS, page, text
+from logscan.report import WRITERS, page, text, words
 from logscan.report.safe import columns, fold, visible
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -234,3 +234,20 @@ def test_many_diagnoses_are_told_in_full_then_in_short_then_counted(full):
     assert any(line.startswith(f"-- and {100 - text.MAX_PAGES} more findings, in short ") for line in lines)
     assert sum("rule-" in line for line in lines) == text.MAX_PAGES + text.MAX_BRIEF
     assert f"and {100 - text.MAX_PAGES - text.MAX_BRIEF} more findings" in lines
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ([("nfs", "controller", "v4.6.0")], "controller log of v4.6.0"),
+        ([("nfs", "controller", "v4.6.0"), ("nfs", "node", "v4.6.0")], "controller and node logs of v4.6.0"),
+        ([("nfs", None, "v4.11.0"), ("csi-provisioner", None, None)], "driver log of v4.11.0, csi-provisioner log"),
+        ([("nfs", "node", "v4.1.0"), ("kubelet", None, None), ("events", None, None)], "node log of v4.1.0, events and kubelet logs"),
+        ([("kubelet", None, None)], "kubelet log"),
+        ([(None, None, None)], ""),
+    ],
+)  # fmt: skip
+def test_a_version_is_told_of_the_logs_that_have_it(full, inputs, told):
+    logs = tuple(InputSummary(f"{n}.log", component=c, role=r, driver_version=v) for n, (c, r, v) in enumerate(inputs))
+
+    assert words.looked_at(replace(full, inputs=logs)).endswith(told or " calls")

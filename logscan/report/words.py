@@ -102,14 +102,17 @@ def looked_at(report: Report) -> str:
         parts[0] += f" of {len(report.inputs):,} inputs"
     if report.calls.total:
         parts.append(count(report.calls.total, "call"))
-    kinds = sorted({kind(one) for one in report.inputs} - {""})
     versions = sorted({one.driver_version for one in report.inputs if one.driver_version})
+    drivers = sorted({kind(one) or "driver" for one in report.inputs if one.driver_version})
+    others = sorted({kind(one) for one in report.inputs} - {"", *drivers})
     of = f" of {listed(versions, 2)}" if versions else ""
-    if kinds:
-        parts.append(f"{' and '.join(kinds[:3])} log{'s' if len(kinds) > 1 else ''}{of}")
-    elif versions:
-        parts.append(f"driver log{of}")
+    parts += [_logs(kinds) + version for kinds, version in ((drivers, of), (others, "")) if kinds]
     return ", ".join(parts)
+
+
+def _logs(kinds: Sequence[str]) -> str:
+    """Such as: controller and node logs."""
+    return f"{' and '.join(kinds[:3])} log{'s' * (len(kinds) > 1)}"
 
 
 def left_out(report: Report) -> str:
