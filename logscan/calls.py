@@ -419,7 +419,7 @@ class Tracker:
         if stream.running:
             kind = "start" if record.message.startswith("D") else "panic"
             self.starts.append(Restart(record.time, record.origin.input, record.origin.stream, record.line, kind))
-        stream.running = False
+        stream.running, stream.started = False, True
         if stream.open:
             self._close_stream(stream, "killed")
 

@@ -39,6 +39,7 @@ class Stream:
     role: str = ""
     node: str = ""
     running: bool = False  # it has worked since its last start
+    started: bool = False  # the log shows a start of it
     origin: Origin | None = None  # of its first record
     servers: set[str] = field(default_factory=set)  # from which it mounted
 
@@ -190,7 +191,8 @@ class Streams:
         """Whether what went well in the stream *one* at *time* may have been on the node of *other*.
 
         Where their nodes are not known: as a pod of the driver that starts again writes to another
-        log, unless *other* still spoke then, for one node has one such pod at a time.
+        log, unless *other* still spoke then, for one node has one such pod at a time.  A pod of another
+        name that had been running all along is another node's.
 
         Args:
             one: (input, stream), as other.
@@ -203,6 +205,9 @@ class Streams:
             return False
         if self._node_of(mine) and self._node_of(theirs):
             return True
+        pods = {stream.origin.pod for stream in (mine, theirs) if stream.origin is not None} - {""}
+        if len(pods) == 2 and not mine.started:
+            return False
         return theirs.last_time is None or time is None or theirs.last_time <= time
 
     def successes(self, volume: Volume, method: str, origin: Origin | None) -> list[tuple[int | None, int]]:

@@ -129,6 +129,21 @@ def test_the_pod_that_follows_on_a_node_heals_what_failed_in_the_one_before(vers
     assert found.recovered
 
 
+@pytest.mark.parametrize("started", [True, False])
+def test_a_pod_of_another_name_that_had_been_running_is_another_nodes(started):
+    volume = on(volume_of(random.Random(1), 1), "00000000-0000-4000-8000-000000000001")
+    one, other = driver_of("v4.9.0", ""), driver_of("v4.9.0", "")
+    end = sim.publish(one, volume, 1, mount=HOW["server-refused"])
+    other.lines = []
+    if started:
+        other.start(end + 60)
+    sim.publish(other, volume, end + 90)
+
+    [found] = report_of(prefixed({"a": one.text(), "b": other.text()})).diagnoses
+
+    assert found.recovered is started
+
+
 def test_a_node_that_fails_with_the_same_server_for_another_cause_is_not_called_fine():
     volume = volume_of(random.Random(1), 1)
     logs = {}
