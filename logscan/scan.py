@@ -275,11 +275,12 @@ class Scanner:
         if self._scales is None:
             self._scales = Scales(self.options.client)
         facts = self._scales.facts
-        errors, faults = len(facts.errors), len(facts.faults)
+        errors, faults, remarks = len(facts.errors), len(facts.faults), len(facts.remarks)
         facts.read(kind, text, name)
         return tuple(
             [f"{error.place}: {error.problem}" for error in facts.errors[errors:]]
             + [f"line {fault.line}: {fault.problem}" for _, fault in facts.faults[faults:] if fault.level != "note"]
+            + [f"line {remark.line}: {remark.problem}" for _, remark in facts.remarks[remarks:]]
         )
 
     def _read_hosts(self, source: Source, kind: str) -> None:

@@ -524,6 +524,9 @@ def test_windows_line_ends():
         ("/a *(rw,no_root_squash)\n", "/a", "", None),
         ("/a *(rw,sec=krb5)\n", "/a", "", None),
         ('"/a b" *(ro,no_root_squash)\n', "/a b", "", "/a\\040b *(rw,no_root_squash)"),
+        # A blank before the parenthesis made two clients of one; another one on the line stays.
+        ("/a 192.168.59.0/24 (rw,no_root_squash)\n", "/a", "", "/a 192.168.59.0/24(rw,no_root_squash)"),
+        ("/a 192.168.59.0/24 (rw,sync) @ops(ro)\n", "/a", "", "/a 192.168.59.0/24(rw,sync) @ops(ro)"),
     ],
 )
 def test_the_line_that_the_server_should_have(table, share, options, line):

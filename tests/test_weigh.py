@@ -117,6 +117,13 @@ def test_a_fault_in_the_exports_is_a_warning_of_that_input():
     assert any("line 1" in warning for warning in scanner.report().inputs[0].warnings)
 
 
+def test_a_fault_in_a_class_is_a_warning_of_that_input():
+    scanner = Scanner(loaded())
+    text = b"apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\nprovisioner: nfs.csi.k8s.io\nparameters: {sever: a, share: /a}\n"
+    scanner.evidence("a.yaml", "manifest", text)
+    assert [warning.partition(":")[0] for warning in scanner.report().inputs[0].warnings] == ["line 5"]
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

@@ -66,6 +66,8 @@ def predict(
     for name, fault in facts.faults:
         if fault.level != "note":
             complain(f"{veil.place(name)}:{fault.line}: {veil.text(fault.problem)}")
+    for name, remark in facts.remarks:
+        complain(f"{veil.place(name)}:{remark.line}: {veil.text(remark.problem)}")
     entries = veil.predictions(foretell(facts, client))
     if format_ == "json":
         writer.write_json(entries, terminal.stdout())

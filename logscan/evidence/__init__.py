@@ -7,18 +7,19 @@ mounting this share meet, what should share be, what should the manifest or
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from logscan.csi import server_kind
 from logscan.errors import EvidenceError
 from logscan.evidence import exports as export_files
-from logscan.evidence import manifests, predictor
+from logscan.evidence import manifestlint, manifests, predictor
 from logscan.evidence.exportclients import network_of
 from logscan.evidence.exportoptions import Export, ExportFault, amend, clean_path, quote
 from logscan.evidence.exports import Exports
 from logscan.evidence.install import Install, is_values, of_values, without_heading
-from logscan.evidence.manifests import DRIVER, Claim, Driver, Object, StorageClass, Volume
+from logscan.evidence.manifestlint import Remark
+from logscan.evidence.manifests import DRIVER, Claim, Driver, Object, SnapshotClass, StorageClass, Volume
 from logscan.evidence.predictor import Prediction, Table
 from logscan.evidence.trees import documents, tree
 
@@ -58,10 +59,14 @@ class Facts:
         self.claims: dict[tuple[str, str], Claim] = {}  # by (namespace, name)
         self.drivers: dict[str, Driver] = {}
         self.installs: dict[str, Install] = {}  # by role
+        self.snapshot_classes: dict[str, SnapshotClass] = {}
+        self.remarks: list[tuple[str, Remark]] = []  # (input, what is wrong with a manifest)
         self.errors: list[EvidenceError] = []  # what could not be understood; the rest counts
 
     def __bool__(self) -> bool:
-        objects = (self.storage_classes, self.volumes, self.claims, self.drivers, self.installs)
+        objects = (
+            self.storage_classes, self.snapshot_classes, self.volumes, self.claims, self.drivers, self.installs,
+        )  # fmt: skip
         return bool(self.listings) or any(objects)
 
     def read(self, kind: str, text: str, name: str, *, server: str = "") -> None:
@@ -75,6 +80,7 @@ class Facts:
         if kind == "manifest":
             objects, errors = manifests.read(text, name)
             self.errors += errors
+            self.remarks += [(name, one) for one in manifestlint.remarks(objects, self.volumes)]
             for one in objects:
                 self._add(one)
         elif kind == "values":
@@ -102,6 +108,8 @@ class Facts:
     def _add(self, one: Object) -> None:
         if isinstance(one, StorageClass):
             self.storage_classes[one.name] = one
+        elif isinstance(one, SnapshotClass):
+            self.snapshot_classes[one.name] = one
         elif isinstance(one, Volume):
             self.volumes[one.name] = one
         elif isinstance(one, Claim):
@@ -329,6 +337,8 @@ def exports_fix(found: Prediction, facts: Facts, server: str, *, client: str | N
         return None
     rows = [entry for entry in table.entries if entry.path == one.path and entry.source == one.source]
     words = [_item(row, changed if row is one and changed else ",".join(row.options.stated)) for row in rows]
+    if changed is not None and (meant := _without_blank(rows, one, found, table)):
+        words = meant
     if changed is None:
         words.append(
             _item(
@@ -336,6 +346,23 @@ def exports_fix(found: Prediction, facts: Facts, server: str, *, client: str | N
             )
         )
     return " ".join([quote(one.path), *words])
+
+
+def _without_blank(rows: Sequence[Export], one: Export, found: Prediction, table: Table) -> list[str]:
+    """The clients of a line whose blank before ``(`` made two of one: what was meant, with what *found* still lacks."""
+    if not any(fault.code == "space-before-options" and fault.path == one.path for fault in table.faults):
+        return []
+    words, skip = [], False
+    for row, after in zip(rows, (*rows[1:], None), strict=True):
+        if skip:
+            skip = False
+        elif after is not None and not row.options.stated and after.client == "*" and after.line == row.line:
+            stated, skip = after.options.stated, True
+            squashed = found.category == "root-squash" and row is one
+            words.append(_item(row, amend(stated, root_squash=False) if squashed else ",".join(stated)))
+        else:
+            words.append(_item(row, ",".join(row.options.stated)))
+    return words
 
 
 def _item(one: Export, options: str) -> str:

@@ -14,7 +14,7 @@ from logscan.evidence.trees import MAX_TEXT, NOWHERE, Node, Place, documents, me
 
 _MAX_WRITTEN = 20_000  # values of an object that is written again
 
-KINDS = ("StorageClass", "PersistentVolume", "PersistentVolumeClaim", "CSIDriver", *WORKLOADS)
+KINDS = ("StorageClass", "VolumeSnapshotClass", "PersistentVolume", "PersistentVolumeClaim", "CSIDriver", *WORKLOADS)
 DRIVER = "nfs.csi.k8s.io"
 
 # What the API server writes and kubectl apply must not be given again.
@@ -82,6 +82,17 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotClass:
+    """A VolumeSnapshotClass."""
+
+    name: str
+    driver: str
+    parameters: dict[str, str]  # keys in lower case
+    place: Place = NOWHERE
+    node: Node = field(default=Node("map", 0), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A PersistentVolumeClaim."""
 
@@ -105,7 +116,7 @@ class Driver:
     place: Place = NOWHERE
 
 
-Object = StorageClass | Volume | Claim | Driver | Install
+Object = StorageClass | SnapshotClass | Volume | Claim | Driver | Install
 
 # ---------------------------------------------------------------- recognition
 
@@ -214,6 +225,8 @@ def _object(node: Node, source: str) -> Object | None:
             Place(source, node.line, share_line),
             node,
         )
+    if kind == "VolumeSnapshotClass":
+        return SnapshotClass(name, node.str("driver"), _texts(node.get("parameters"))[0], place, node)
     spec = node.get("spec") or Node("map", node.line)
     if kind == "PersistentVolume":
         return _volume(node, spec, name, source)

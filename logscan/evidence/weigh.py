@@ -222,6 +222,11 @@ class Scales:
         line = evidence.exports_fix(found, self.facts, names["server"], client=self._client(names))
         if line is not None:
             steps.insert(0, f"In /etc/exports the line should be: {line}")
+            table, where = self.facts.table(names["server"]), found.entry
+            if table is not None and where is not None:
+                spaced = ("space-before-options", where.path)
+                faults = [fault for fault in table.faults if (fault.code, fault.path) == spaced]
+                steps[0:0] = [f"{where.source}:{fault.line}: {fault.problem}." for fault in faults]
         if found.next_fault is not None and found.next_fault.why:
             steps.append(
                 f"Mending this will show the next fault ({found.next_fault.category}): {found.next_fault.why[0]}"
