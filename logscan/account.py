@@ -104,19 +104,30 @@ FILES: Mapping[str, str] = {
     "nestedpendingoperations.go": "kubelet", "reconciler_common.go": "kubelet", "kubelet_volumes.go": "kubelet",
     "operation_generator.go": "kubelet", "pod_workers.go": "kubelet", "node_register.go": "registrar",
 }  # fmt: skip
-# What the sidecars of this driver call their leases; each has its own.
-_LEASES: Mapping[str, str] = {
-    "/external-snapshotter-leader-nfs-": "csi-snapshotter", "/external-resizer-nfs-": "csi-resizer", "/nfs-csi-k8s-io": "csi-provisioner",
+# Of source files that several have: what only one says in them.  Each sidecar of this driver has a lease of its own.
+_SAYINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "leaderelection.go": (
+        ("/external-snapshotter-leader-nfs-", "csi-snapshotter"), ("/external-resizer-nfs-", "csi-resizer"),
+        ("/nfs-csi-k8s-io", "csi-provisioner"),
+    ),
+    "controller.go": (
+        ("syncing claim", "csi-provisioner"), ("claims in progress", "csi-provisioner"), ("syncing volume", "csi-provisioner"),
+        ("olume deletion failed", "csi-provisioner"), ("uccessfully created PV", "csi-provisioner"),
+        ("failed to provision volume", "csi-provisioner"), ("by resizer", "csi-resizer"),
+    ),
+    "main.go": (
+        ("ServeMux listening", "liveness"), ("to discover driver name", "liveness"), ("ealth check failed", "liveness"),
+    ),
 }  # fmt: skip
 # Source files whose versions tell that of the driver.
 DRIVER_FILES = frozenset({"utils.go", "nfs.go", "controllerserver.go", "nodeserver.go", "mount_linux.go"})
 
 
 def component_of(record: Record) -> str:
-    """Which program logged a record: by its carrier, else by the source file; "" where neither tells."""
-    if record.file == "leaderelection.go" and not record.origin.component:
-        return next((name for lease, name in _LEASES.items() if lease in record.message), "")
-    return record.origin.component or FILES.get(record.file, "")
+    """Which program logged a record: by its carrier, else by the source file and what it says; "" where nothing tells."""
+    if known := record.origin.component or FILES.get(record.file):
+        return known
+    return next((name for words, name in _SAYINGS.get(record.file, ()) if words in record.message), "")
 
 
 def warnings_of(tally: sources.Tally, damaged: Mapping[str, int]) -> tuple[str, ...]:

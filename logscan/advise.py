@@ -19,6 +19,8 @@ MAX_DIAGNOSES = 4  # that may advise: the worst come first
 _LOGS = "kubectl -n kube-system logs"
 CONTROLLER_LOG = f"{_LOGS} -l app=csi-nfs-controller -c nfs --tail=-1"
 PROVISIONER_LOG = f"{_LOGS} -l app=csi-nfs-controller -c csi-provisioner --tail=-1"
+REGISTRAR_LOG = f"{_LOGS} -l app=csi-nfs-node -c node-driver-registrar --tail=-1 --prefix"
+PODS = "kubectl -n kube-system get pods -l 'app in (csi-nfs-node,csi-nfs-controller)' -o wide"
 NODE_LOG = f"{_LOGS} -l app=csi-nfs-node -c nfs --tail=-1 --prefix"
 EVENTS = "kubectl get events -A --sort-by=.lastTimestamp | grep -iE 'nfs|mount|provision'"
 
@@ -29,6 +31,12 @@ _SIDECARS = {
     "csi-provisioner": "controller", "csi-snapshotter": "controller", "csi-resizer": "controller",
     "registrar": "node", "liveness": "",
 }  # fmt: skip
+
+# Drivers that tell of their start whatever -v is; newer ones as of their calls, from -v=2 on.
+_TELL_ANYHOW = frozenset({"v2.0.0", "v3.0.0"})
+
+# What an input that lists exports is called.
+_EXPORTS = frozenset({"exports", "etab", "exportfs", "exportfs-s", "exportfs-v", "proc", "showmount"})
 
 _SYMPTOMS = {"insufficient-evidence", "deadline-exceeded", "operation-in-progress", "mount-failed"}
 
@@ -104,6 +112,7 @@ def _missing_logs(report: Report) -> Iterator[CollectNext]:
     """What to fetch when nothing in the inputs names a cause."""
     components = {name for one in report.inputs for name in (one.components or (one.component,)) if name}
     roles = {one.role for one in report.inputs}
+    yield from _foretell(report.inputs)
     yield from _fuller_log(report.inputs, "")
     if any(one.id == "lease-not-leader" for one in report.benign):
         yield from _leader()
@@ -125,6 +134,18 @@ def _missing_logs(report: Report) -> Iterator[CollectNext]:
     if not components & {"events", "kubelet"}:
         yield CollectNext("the events tell which claim and which pod wait, and for what", EVENTS)
     yield CollectNext("a restarted container keeps what it said before it died", f"{CONTROLLER_LOG} --previous")
+
+
+def _foretell(inputs: Sequence[InputSummary]) -> Iterator[CollectNext]:
+    """Exports and classes tell something without any log."""
+    exports = [one.name for one in inputs if _EXPORTS.intersection(one.framing)]
+    classes = [one.name for one in inputs if "manifest" in one.framing]
+    if exports and classes and len(exports) + len(classes) == len(inputs):
+        words = [
+            *(f"--exports {shlex.quote(one)}" for one in exports),
+            *(f"--storageclass {shlex.quote(one)}" for one in classes),
+        ]
+        yield CollectNext("what the classes will meet on that server", f"logscan predict {' '.join(words)}")
 
 
 def _right_container(chosen: str, everyone: str) -> Iterator[CollectNext]:
@@ -196,7 +217,13 @@ def _fuller_log(inputs: Sequence[InputSummary], stage: str, one: Diagnosis | Non
             space, pod = _pod(one.pods[0])
             log = f"kubectl -n {space} logs {pod} -c nfs --tail=-1"
         owner = "ds csi-nfs-node" if role == "node" else "deploy csi-nfs-controller"
-        if "no-requests" in item.hints:
+        started = item.version_source == "banner" and item.driver_version not in _TELL_ANYHOW and not item.calls[0]
+        if "no-requests" in item.hints and started:
+            why = f"{item.name} tells of the driver's start, and of no call: the sidecar does not reach it, or has nothing to do"
+            yield CollectNext(why, REGISTRAR_LOG if role == "node" else PROVISIONER_LOG)
+            yield CollectNext("are all of the pod's containers up?", PODS)
+            yield CollectNext("if it is an excerpt: all that the container said", log)
+        elif "no-requests" in item.hints:
             why = f"{item.name} holds none of the driver's requests: -v is below 2, or it is an excerpt"
             yield CollectNext(f"{why}. Is -v=5 among the flags?", f"kubectl -n kube-system get {owner} {_FLAGS}")
             yield CollectNext("all that the container said; with -l alone kubectl prints 10 lines", log)

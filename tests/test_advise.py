@@ -98,9 +98,31 @@ def test_a_replica_that_waits_for_its_lease():
 
 def test_the_drivers_log_without_its_requests():
     listening = 'server.go:117] Listening for connections on address: &net.UnixAddr{Name:"//csi/csi.sock", Net:"unix"}'
-    flags, log = commands(BANNER + HEAD + listening + "\n")
+    skipped = "nodeserver.go:149] skip chmod on targetPath(/x) since mountPermissions is set as 0"
+    flags, log = commands(HEAD + listening + "\n" + HEAD + skipped + "\n")
     assert flags.startswith("kubectl -n kube-system get deploy csi-nfs-controller -o jsonpath=")
     assert log == advise.CONTROLLER_LOG
+
+
+def test_a_driver_that_nobody_calls():
+    # It tells of its start where it would tell of its calls.
+    listening = 'server.go:117] Listening for connections on address: &net.UnixAddr{Name:"//csi/csi.sock", Net:"unix"}'
+    assert commands(BANNER + HEAD + listening + "\n") == [
+        advise.PROVISIONER_LOG,
+        advise.PODS,
+        advise.CONTROLLER_LOG,
+    ]
+    old = BANNER.replace("v4.6.0", "3.0.0")  # which says so without -v=2
+    assert commands(old)[0].startswith("kubectl -n kube-system get deploy csi-nfs-controller -o jsonpath=")
+
+
+def test_a_class_and_exports_tell_something_without_a_log():
+    scanner = scan.Scanner(loaded())
+    manifest = b"apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\nprovisioner: nfs.csi.k8s.io\nparameters: {server: a, share: /a}\n"
+    scanner.evidence("my class.yaml", "manifest", manifest)
+    scanner.evidence("exports", "exports", b"/a *(rw)\n")
+    first = advise.complete(scanner.report()).collect_next[0]
+    assert first.command == "logscan predict --exports exports --storageclass 'my class.yaml'"
 
 
 def test_an_error_without_its_request_leaves_the_share_open():
@@ -136,7 +158,7 @@ def test_text_that_is_no_log():
 
 
 def test_a_provisioner_that_waited_in_vain_wants_the_controllers_log():
-    claim, log, _ = commands(PROVISION)
+    claim, log = commands(PROVISION)
     assert claim.endswith("| grep ca0ab165-9aa5-42a4-ae15-f4fd036142d2")
     assert log == advise.CONTROLLER_LOG
 
