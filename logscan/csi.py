@@ -404,8 +404,12 @@ def errno_in(text: str) -> str:
     """The last errno text in *text* as its name ("EROFS"), "" if there is none."""
     # A look for each is eight times as fast as one alternation without regard to case.
     low = text.lower()
-    at, _, name = max((low.rfind(words), len(words), name) for words, name in ERRNOS.items())
-    return name if at >= 0 else ""
+    last, length, name = -1, 0, ""
+    for words, errno in ERRNOS.items():
+        at = low.rfind(words)
+        if at > last or (at == last >= 0 and len(words) > length):
+            last, length, name = at, len(words), errno
+    return name
 
 
 # ---------------------------------------------------------------- versions

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from logscan import csi, joins, match, services
 from logscan.calls import Tracker
-from logscan.facts import Facts, World, context_of, fill, nodes_pod, on_server, say, with_install
+from logscan.facts import Facts, World, fill, nodes_pod, on_server, say, with_install
 from logscan.folds import SYMPTOMS, Case, after, fold_key, fold_symptoms, hear
 from logscan.incidents import Collector, Incident
 from logscan.model import (
@@ -97,7 +97,7 @@ def diagnose(
 def _judge(
     incident: Incident, world: World, rules: Mapping[str, Rule], verdicts: Verdicts, scales: Scales | None
 ) -> Case | None:
-    context = with_install(context_of(incident, world.tracker, world.version), incident, world)
+    context = with_install(world.context(incident), incident, world)
     volume = world.tracker.volumes.known(incident.volume.name) or incident.volume if incident.volume else None
     if scales is not None:
         scales.complete(context, volume, incident.message)

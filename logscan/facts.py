@@ -60,6 +60,7 @@ class World:
         self.by_volume: dict[str, set[str]] = defaultdict(set)
         self.failed_versions: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.times: dict[tuple[str, str | tuple[str, str]], list[int]] = defaultdict(list)
+        self._contexts: dict[int, dict[str, str]] = {}  # by id of the incident, until it is judged
         for incident in collector.incidents.values():
             self._learn(incident)
 
@@ -67,7 +68,7 @@ class World:
         rules = {finding.rule.id for finding in incident.findings}
         if directory := csi.kubelet_dir(incident.message):
             self.kubelet_dirs.add(directory)
-        context = context_of(incident, self.tracker)
+        context = self._contexts[id(incident)] = context_of(incident, self.tracker, self.version)
         server, path = context.get("server", ""), context.get("path", "")
         volume = incident.volume.name if incident.volume else ""
         for rule in rules:
@@ -81,6 +82,11 @@ class World:
         # Only a mount(8) that failed says that a version of the protocol does not work there.
         if server and path and "ount failed: exit status" in incident.message and "options" in context:
             self.failed_versions[(server, path)].add(csi.mount_version(context["options"]))
+
+    def context(self, incident: Incident) -> dict[str, str]:
+        """``context_of`` an incident, which is asked for once: what was found out to learn from it serves again."""
+        known = self._contexts.pop(id(incident), None)
+        return context_of(incident, self.tracker, self.version) if known is None else known
 
 
 class Facts:

@@ -216,3 +216,10 @@ def test_the_block_below_the_start_states_the_version():
 )
 def test_another_drivers_container_is_known_by_its_pod(pod, container, other):
     assert csi.other_pod(pod, container) is other
+
+
+@given(st.lists(st.sampled_from([*csi.ERRNOS, "Permission denied", "x", "not", " "]), max_size=5).map(" ".join))
+def test_of_several_errnos_the_last_and_longest_counts(text):
+    low = text.lower()
+    places = [(low.rfind(words), len(words), name) for words, name in csi.ERRNOS.items() if words in low]
+    assert csi.errno_in(text) == (max(places)[2] if places else "")
