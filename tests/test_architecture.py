@@ -359,7 +359,13 @@ def test_there_is_one_grammar_of_the_header():
     assert [place.split(":")[0] for place in found] == ["klog"], found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=[name_of(path) or "logscan" for path in MODULES])
+EVERY = [
+    *MODULES,
+    *(path for place in ("tests", "benchmarks", "fuzz") for path in sorted((ROOT / place).rglob("*.py"))),
+]
+
+
+@pytest.mark.parametrize("path", EVERY, ids=[str(path.relative_to(ROOT)) for path in EVERY])
 def test_a_module_fits_in_one_sitting(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
