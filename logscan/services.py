@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from logscan import csi
 from logscan.model import Cause, Remedy
 
 MAX_NAME = 253  # characters of a host, as DNS has it
@@ -64,6 +65,7 @@ class Service:
         commands: for each of the means, to look with; "" for those of all others.
         foreign: what of a rule's advice does not hold for it.
         never: categories that it cannot have.
+        versions: of NFS that it speaks, as mount options write them; empty: whatever is asked for.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Service:
     proven: bool = True
     foreign: re.Pattern[str] = _ON_SERVER
     never: frozenset[str] = frozenset()
+    versions: frozenset[str] = frozenset()
 
 
 def _under(domain: str, host: str = r"(?:[\w-]+\.)*(?P<file_system>[\w-]+)") -> re.Pattern[str]:
@@ -150,6 +153,7 @@ SERVICES: tuple[Service, ...] = (
         },
         {"": (_EFS,), "admit": (_EFS_POLICY,), "write": (_EFS_POLICY,), "root": (_EFS_POLICY,)},
         never=frozenset({"wrong-share-path"}),
+        versions=frozenset({"auto", "4", "4.0", "4.1"}),
     ),
     Service(
         "Amazon FSx for NetApp ONTAP",
@@ -203,6 +207,7 @@ SERVICES: tuple[Service, ...] = (
             "state": ("Its state and limits (IOPS, throughput) are among the metrics of the storage account.",),
         },
         {"": (_AZURE,), "path": (_AZURE_SHARE,), "root": (_AZURE_SHARE,), "space": (_AZURE_SHARE,), "write": (_AZURE_SHARE,), "version": (_AZURE_SHARE,), "gone": (_AZURE_SHARE,)},
+        versions=frozenset({"auto", "4", "4.1"}),
     ),
     Service(
         "Azure Blob Storage",
@@ -227,6 +232,7 @@ SERVICES: tuple[Service, ...] = (
             "state": ("Its state and limits are among the metrics of the storage account.",),
         },
         {"": (_AZURE,)},
+        versions=frozenset({"auto", "3"}),
     ),
     Service("NetApp ONTAP", _called("netapp|ontap"), _ONTAP_MEANS, _ONTAP_COMMANDS, proven=False),
     Service(
@@ -308,7 +314,42 @@ def fitted(causes: Sequence[Cause], names: dict[str, str]) -> list[Cause]:
     left = [cause for cause in causes if cause.category not in service.never] or list(causes)
     if left[0] is not causes[0] and left[0].confidence == "low":
         left[0] = replace(left[0], confidence="medium")  # what was likelier is ruled out
-    return [_fit(cause, service.name) for cause in left]
+    return [*_wrong_version(left[0], service, names), *(_fit(cause, service.name) for cause in left)]
+
+
+# What a mount may meet by a version that the server does not speak.
+_BY_VERSION = frozenset({
+    "nfs-version-mismatch", "statd-missing", "server-refused", "server-unreachable", "client-not-allowed", "mount-failed",
+    "deadline-exceeded", "insufficient-evidence", "mount-eperm", "io-error",
+})  # fmt: skip
+
+
+def _wrong_version(first: Cause, service: Service, names: Mapping[str, str]) -> Iterator[Cause]:
+    """The cause that comes before all others where the mount asks for a version of NFS that the service does not speak."""
+    options = names.get("options")
+    if options is None or not service.versions or first.category not in _BY_VERSION:
+        return
+    if (version := csi.mount_version(options)) in service.versions:
+        return
+    told = _fit(Cause("nfs-version-mismatch", "", remedy=Remedy("", (), ())), service.name)
+    yield replace(
+        told,
+        cause=f"the mount options ask for NFSv{version} ({{options}}), which {service.name} does not speak",
+        confidence="high" if first.category in {"nfs-version-mismatch", "statd-missing"} else "medium",
+        remedy=replace(told.remedy, steps=(*told.remedy.steps, *_CLASS_STEPS), commands=_CLASS_COMMANDS),
+    )
+
+
+_CLASS_STEPS = (
+    "StorageClass parameters and mountOptions are immutable: save the class, edit it, delete it, apply it again.",
+    "Existing PersistentVolumes keep the old value; delete and recreate those that must change.",
+    "A Pending claim is retried with growing pauses; delete and recreate it to try at once.",
+)
+_CLASS_COMMANDS = (
+    "kubectl get storageclass {storageclass} -o yaml > storageclass.yaml",
+    "kubectl delete storageclass {storageclass}",
+    "kubectl apply -f storageclass.yaml",
+)
 
 
 @lru_cache(maxsize=4096)

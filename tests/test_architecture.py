@@ -104,7 +104,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report.predict": {"report.safe"},
     "evidence.weigh": {"model", "csi", "evidence", "evidence.exportclients", "evidence.manifests", "evidence.predictor"},
     "facts": {"model", "csi", "calls", "incidents", "match", "volumes"},
-    "services": {"model"},
+    "services": {"csi", "model"},
     "folds": {"model", "calls", "incidents", "joins", "facts"},
     "diagnose": {"model", "csi", "match", "calls", "incidents", "folds", "joins", "facts", "services", "volumes", "evidence.weigh"},
     "unknown": {"model", "csi", "incidents", "shapes"},

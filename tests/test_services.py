@@ -122,6 +122,35 @@ def test_what_an_account_is_called_is_no_command():
     assert all("$(reboot)" not in fill(text, names, command=True) for text in cause.confirm)
 
 
+@pytest.mark.parametrize(
+    ("server", "options", "category", "expected"),
+    [
+        (NAMES[0][0], "nfsvers=3,nolock", "server-unreachable", ["nfs-version-mismatch", "server-unreachable"]),
+        (NAMES[0][0], "nfsvers=4.2", "nfs-version-mismatch", ["nfs-version-mismatch", "nfs-version-mismatch"]),
+        (NAMES[0][0], "nfsvers=4.1", "server-unreachable", ["server-unreachable"]),
+        (NAMES[0][0], "", "server-unreachable", ["server-unreachable"]),
+        (NAMES[0][0], "nfsvers=3", "root-squash", ["root-squash"]),
+        ("acme.file.core.windows.net", "vers=4.0", "client-not-allowed", ["nfs-version-mismatch", "client-not-allowed"]),
+        ("acme.blob.core.windows.net", "vers=4.1", "mount-failed", ["nfs-version-mismatch", "mount-failed"]),
+        ("acme.blob.core.windows.net", "vers=3", "mount-failed", ["mount-failed"]),
+        ("fs-0123abcd.fsx.us-east-1.amazonaws.com", "vers=3", "mount-failed", ["mount-failed"]),
+        ("truenas.lan", "vers=3", "server-refused", ["server-refused"]),
+        ("10.0.0.5", "vers=3", "server-refused", ["server-refused"]),
+    ],
+)  # fmt: skip
+def test_a_version_that_the_service_does_not_speak_comes_first(server, options, category, expected):
+    """Of a mount that went well no version was wrong."""
+    found = services.fitted([Cause(category, "c")], {"server": server, "options": options})
+    assert [cause.category for cause in found] == expected
+    if expected[0] != category or len(expected) > 1:
+        assert "{options}" in found[0].cause
+        assert any("nfsvers=" in step for step in found[0].remedy.steps)
+
+
+def test_where_no_options_are_known_no_version_is_blamed():
+    assert len(services.fitted([Cause("server-unreachable", "c")], {"server": NAMES[0][0]})) == 1
+
+
 def test_a_root_directory_of_efs_is_no_pseudo_root():
     left = services.fitted([Cause("wrong-share-path", "a"), Cause("export-read-only", "b")], {"server": NAMES[0][0]})
     assert [cause.category for cause in left] == ["export-read-only"]
