@@ -62,7 +62,7 @@ def ignore(report: Report, entries: Sequence[Ignore], today: date) -> tuple[Repo
             warnings.append(f"{entry.place}: nothing needs the entry for {entry.id}")
     if not left_out:
         return report, warnings
-    verdict = verdict_of(kept, told=True, unrecognised=report.unrecognised)
+    verdict = verdict_of(kept, told=True, unrecognised=report.unrecognised, inputs=report.inputs)
     report = replace(report, diagnoses=tuple(kept), suppressed=(*report.suppressed, *left_out), verdict=verdict)
     return report, warnings
 

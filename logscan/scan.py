@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -401,7 +402,7 @@ class Scanner:
         )  # fmt: skip
         report = Report(
             version=__version__,
-            verdict=verdict_of(verdicts.diagnoses, self._told(inputs), unrecognised),
+            verdict=verdict_of(verdicts.diagnoses, self._told(inputs), unrecognised, inputs),
             inputs=inputs,
             diagnoses=tuple(verdicts.diagnoses),
             unrecognised=unrecognised,
@@ -507,18 +508,39 @@ def _versions(inputs: tuple[InputSummary, ...]) -> dict[str, str]:
     return versions
 
 
-def verdict_of(diagnoses: Sequence[Diagnosis], told: bool, unrecognised: tuple[Unrecognised, ...]) -> str:
+# What kubelet complains of day by day is about volumes only if it says so.
+_OF_VOLUMES = re.compile(r"(?i)volume|mount|csi|nfs")
+
+
+def _doubtful(unrecognised: Iterable[Unrecognised], inputs: Iterable[InputSummary]) -> bool:
+    """Whether something that no rule knows is a reason to doubt calls that all went well.
+
+    A warning is none, unless it is about an NFS volume.
+    """
+    kubelets = {one.name for one in inputs if one.components == ("kubelet",)}
+    return any(
+        csi.names_volume(one.example)
+        or (
+            one.severity > Severity.WARNING
+            and (one.first.input not in kubelets or _OF_VOLUMES.search(one.example) is not None)
+        )
+        for one in unrecognised
+    )
+
+
+def verdict_of(
+    diagnoses: Sequence[Diagnosis], told: bool, unrecognised: Iterable[Unrecognised], inputs: Iterable[InputSummary]
+) -> str:
     """One word for the whole; a symptom without a cause is no diagnosis.
 
     Args:
         told: whether the input could have shown a problem at all.
+        unrecognised: what it shows that no rule knows.
+        inputs: where that is from.
     """
     worst = max((diagnosis.severity for diagnosis in diagnoses), default=None)
     if worst is None:
-        # A warning that no rule knows is shown, but it is no reason to doubt calls that all went well, unless it
-        # is about an NFS volume.
-        doubtful = [one for one in unrecognised if one.severity > Severity.WARNING or csi.names_volume(one.example)]
-        return "healthy" if told and not doubtful else "not-enough-evidence"
+        return "healthy" if told and not _doubtful(unrecognised, inputs) else "not-enough-evidence"
     if all(d.category in {"insufficient-evidence", "deadline-exceeded"} for d in diagnoses if d.severity == worst):
         return "not-enough-evidence"
     return worst.name.lower() if worst <= Severity.ERROR else "error"
