@@ -206,7 +206,10 @@ def _recovered(incident: Incident, rule: Rule, facts: Facts | None, world: World
     if "Snapshot" in method and incident.call is not None:
         method = f"{method} {incident.call.key}"
     origin = incident.call.origin if incident.call is not None else None
-    return any(after(success, incident) for success in world.tracker.streams.successes(volume, method, origin))
+    # Statistics that are well are not logged; those of a dead mount end as it is unmounted.
+    methods = (method, "NodeUnpublishVolume") if method == "NodeGetVolumeStats" else (method,)
+    successes = (one for name in methods for one in world.tracker.streams.successes(volume, name, origin))
+    return any(after(success, incident) for success in successes)
 
 
 def _merge(cases: list[Case], folded: list[tuple[Case, Case]], world: World) -> list[Diagnosis]:
