@@ -90,6 +90,7 @@ _PLACES = frozenset(
         "plugins_registry", "csi", "csi-nfsplugin", "csi.sock", "registration", "run", "dev", "proc", "sys", "etc", "usr", "bin", "sbin", "log",
         "containers", "exports", "nfs.csi.k8s.io", "snap", "microk8s", "common", "k0s", "rancher", "k3s", "host", "secrets", "kubernetes.io",
         "serviceaccount", "fs", "root", "home", "mnt", "srv", "data", "volumeDevices", "volume-subpaths", "exports.d", "nfs", "..", ".",
+        *(f"volume{n}" for n in range(1, 10)), *(f"CACHEDEV{n}_DATA" for n in range(1, 10)),
     )
 )  # fmt: skip
 

@@ -303,11 +303,12 @@ def is_proven(server: str) -> bool:
 def fitted(causes: Sequence[Cause], names: dict[str, str]) -> list[Cause]:
     """The causes in the terms of the service that ``names["server"]`` is of, and its own names added to *names*.
 
-    They stay as they are where the name proves nothing.
+    They stay as they are where the name proves nothing, save for a hint where the path of the share gives one.
     """
     known = of(names.get("server", ""))
     if known is None:
-        return list(causes)
+        appliance = _by_share(names.get("share", ""))
+        return [_hinted(cause, appliance) if appliance else cause for cause in causes]
     service, own = known
     for key, value in own.items():
         names.setdefault(key, value)
@@ -350,6 +351,28 @@ _CLASS_COMMANDS = (
     "kubectl delete storageclass {storageclass}",
     "kubectl apply -f storageclass.yaml",
 )
+
+
+# How appliances name the directories that they export: a hint, and no more.
+_SHARES = (
+    (re.compile(r"/volume[1-9](?:/.*)?"), "Synology"),
+    (re.compile(r"/share/CACHEDEV[1-9]_DATA(?:/.*)?"), "QNAP"),
+)
+
+
+def _by_share(share: str) -> str:
+    return next((name for pattern, name in _SHARES if pattern.fullmatch(share)), "")
+
+
+@lru_cache(maxsize=4096)
+def _hinted(cause: Cause, name: str) -> Cause:
+    """The cause with what to do on an appliance before what to do on any other server."""
+    told = _BY_NAME[name].means.get(_MEANS.get(cause.category, ""), ())
+    if not told:
+        return cause
+    says = f"{{share}} is a path as a {name} names them; if {{server}} is one, its own administration decides:"
+    first = f"{says} {told[0][0].lower() if told[0].startswith(('Add ', 'In ', 'The ')) else told[0][0]}{told[0][1:]}"
+    return replace(cause, remedy=replace(cause.remedy, steps=(first, *told[1:], *cause.remedy.steps)))
 
 
 @lru_cache(maxsize=4096)

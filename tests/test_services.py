@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -145,6 +146,24 @@ def test_a_version_that_the_service_does_not_speak_comes_first(server, options, 
     if expected[0] != category or len(expected) > 1:
         assert "{options}" in found[0].cause
         assert any("nfsvers=" in step for step in found[0].remedy.steps)
+
+
+@pytest.mark.parametrize(
+    ("share", "name"),
+    [
+        ("/volume1/k8s", "Synology"), ("/volume3", "Synology"), ("/share/CACHEDEV1_DATA/k8s", "QNAP"), ("/volumes/k8s", ""),
+        ("/srv/volume1/k8s", ""), ("/volume12/k8s", ""), ("/share/k8s", ""), ("/", ""), ("", ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("server", ["10.0.0.5", "nas.example.net"])
+def test_a_path_as_an_appliance_names_them_is_a_hint_beside_the_rest(share, name, server):
+    found = services.fitted(causes(), {"server": server, "share": share})
+    hinted = [(one, cause) for one, cause in zip(found, causes(), strict=True) if one != cause]
+    assert bool(hinted) is bool(name)
+    for one, cause in hinted:
+        assert f"as a {name} names them; if {{server}} is one" in one.remedy.steps[0]
+        assert one.remedy.steps[-len(cause.remedy.steps) or len(one.remedy.steps) :] == cause.remedy.steps
+        assert replace(one, remedy=cause.remedy) == cause
 
 
 def test_where_no_options_are_known_no_version_is_blamed():
