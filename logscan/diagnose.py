@@ -142,8 +142,8 @@ def _judge(
     causes = services.fitted(causes, names)
     verdicts.fired.setdefault(finding.rule.id, []).append((causes[0].category, finding.captures))
     recovered = _recovered(incident, finding.rule, facts, world)
-    if recovered and incident.about is not None and causes[0].category in SYMPTOMS:
-        # Every claim waits a moment for its volume, and its pod for the claim.
+    if recovered and causes[0].category in SYMPTOMS and (incident.about is not None or not incident.problems):
+        # Every claim waits a moment for its volume, and its pod for the claim; what is told of it is no error.
         world.collector.absorb(finding.rule.id, incident.records, incident.problems)
         return None
     verdicts.matched += incident.problems

@@ -358,7 +358,7 @@ def _asked(call: Call | None) -> Volume:
 
 def on_server(captures: Mapping[str, str], share: str, call: Call | None) -> str:
     """Where a path that a rule captured lies on the server; below ``<share>`` where the share is not known."""
-    captured = next((captures[name] for name in ("to", "archive", "path", "file") if captures.get(name)), "")
+    captured = next((captures[name] for name in ("removed", "to", "archive", "path", "file") if captures.get(name)), "")
     mounted, rest = csi.below_share(captured)
     if not rest:
         return captured

@@ -111,7 +111,8 @@ def healed(incident: Incident, volumes: Volumes) -> bool:
 
 def _method_said(text: str) -> str:
     """The driver's method that csi-provisioner says failed; it names the claim, and the answer that it got."""
-    return "CreateVolume" if "failed to provision volume" in text and "laim" in text else ""
+    made = "failed to provision volume" in text or "claims in progress" in text or "syncing claim" in text
+    return "CreateVolume" if made and "laim" in text else ""
 
 
 def method_of(incident: Incident) -> str:

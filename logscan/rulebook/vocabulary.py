@@ -193,7 +193,7 @@ TEMPLATE_NAMES: Mapping[str, str] = {
     "server": "NFS server",
     "share": 'share of the volume, with a leading "/"',
     "path": "path on the server that was mounted, unless the pattern captures a path",
-    "share_path": "where the captured to, archive, path or file lies on the server",
+    "share_path": "where the captured removed, to, archive, path or file lies on the server",
     "source": "{server}:{path}, as mount(8) takes it",
     "options": "mount options, comma separated",
     "target": "directory that was mounted on",
