@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from logscan import rules as rulebook
 from logscan import scan
+from logscan.crew import open_sources
 from logscan.model import Report
-from logscan.sources import open_sources
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +69,7 @@ def diagnose(
         year: of klog's stamps, which have none; default: what the log, its name or its age tell.
         zone: minutes east of UTC of whoever wrote them.
         reference: µs since the epoch, the latest time that the logs can have.
-        jobs: processes for large files; None: one per core.
+        jobs: processes for large or many files; None: one per core.
 
     Returns:
         The diagnosis; inputs that could not be read are in ``report.errors``.
@@ -80,6 +80,6 @@ def diagnose(
     options = scan.Options(year=year, zone=zone, reference=reference, jobs=jobs)
     scanner = scan.Scanner(rulebook.load([Path(path) for path in rules]), options)
     names = [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
-    for source in open_sources(names, skipped=scanner.skipped):
+    for source in open_sources(names, scanner):
         scanner.read(source)
     return Diagnosed(scanner.report())

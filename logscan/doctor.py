@@ -187,19 +187,19 @@ def _self_test() -> Iterator[Check]:
 def _processes() -> Iterator[Check]:
     import multiprocessing
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if "fork" not in multiprocessing.get_all_start_methods():
-        yield Check(
-            "", "note", "this system cannot fork, so large files are read by one process", "nothing is lost but time"
-        )
+    from logscan import forks
+
+    cores = forks.cores()
+    if not forks.possible():
+        yield Check("", "note", "this system cannot fork, so one process reads all files", "nothing is lost but time")
         return
     try:
         multiprocessing.get_context("fork").Lock()
     except OSError as error:
-        said = f"no semaphores ({error.strerror}), so large files are read by one process"
+        said = f"no semaphores ({error.strerror}), so one process reads all files"
         yield Check("", "note", said, "give the container a /dev/shm")
         return
-    yield Check("", "ok", f"large files are read by {cores} process{'es' if cores > 1 else ''}")
+    yield Check("", "ok", f"{cores} process{'es read' if cores > 1 else ' reads'} large and many files")
 
 
 def _output() -> Iterator[Check]:

@@ -10,7 +10,6 @@ The only module that knows Dask.  Nothing is connected to when it is imported.
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import signal
 import threading
@@ -25,7 +24,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from logscan import __version__, partials, sources
+from logscan import __version__, forks, partials, sources
 from logscan.errors import LogscanError, SourceError
 from logscan.finding import STDIN, Entry, Found, listed
 from logscan.model import Report
@@ -96,7 +95,7 @@ def opened(
     Raises:
         LogscanError: as ``scan`` does.
     """
-    crowd = sources.Crowd(skipped)
+    crowd, files = sources.Crowd(skipped), sources.Files(None, skipped)
     entries = list(listed(urls, skipped))  # their names are in the report anyway
     work: Work[Entry, Task, Partial] | None = None
     if client is not None:
@@ -105,7 +104,7 @@ def opened(
         if not isinstance(entry, Found):
             yield from crowd.take(entry)
         elif entry.path == STDIN:
-            yield from crowd.admit(sources.open_sources([STDIN], skipped=skipped))
+            yield from files.read(entry, crowd)
         else:
             yield from crowd.admit(partials.inputs(_told(entry, results, crowd, skipped)))
     if work is not None and work.over is not None:
@@ -394,7 +393,7 @@ def connected(address: str, workers: int | None = None) -> Iterator[Client]:
                     # No dashboard; by default it listens on all addresses of the machine.
                     with _uninterrupted():
                         place = LocalCluster(
-                            n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1",
+                            n_workers=workers or forks.cores(), threads_per_worker=1, processes=True, host="127.0.0.1",
                             dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
                             silence_logs=logging.CRITICAL,
                         )  # fmt: skip
@@ -423,8 +422,3 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:  # one that came in between comes now
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def cores() -> int:
-    """How many processes this machine can run at a time."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -62,16 +62,21 @@ class Task(NamedTuple):
         size = self.found.size
         if size is None:
             return BLOCK
-        if self.found.path.lower().endswith(_PACKED):
+        if is_packed(self.found.path):
             return size
         return (size if self.end is None else self.end - self.start) // _DENSE
+
+
+def is_packed(path: str) -> bool:
+    """Whether a file is compressed, or an archive, by its name."""
+    return path.lower().endswith(_PACKED)
 
 
 def tasks(found: Found) -> list[Task]:
     """The tasks that read a file: of a large one that may be text as it stands, several."""
     size = found.size
     seekable = found.regular or (is_url(found.path) and not found.path.startswith(("http:", "https:")))
-    if size is None or size < 2 * RANGE or not seekable or found.path.lower().endswith(_PACKED):
+    if size is None or size < 2 * RANGE or not seekable or is_packed(found.path):
         return [Task(found)]
     borders = [*range(0, size - RANGE // 2, RANGE), size]
     return [Task(found, borders[at], borders[at + 1]) for at in range(len(borders) - 1)]
@@ -193,8 +198,13 @@ class Partial:
 # ---------------------------------------------------------------- a worker's work
 
 
-def compute(task: Task, rules: RuleSet) -> Partial:
-    """Read a file, or a range of one; what cannot be read is told, never raised."""
+def compute(task: Task, rules: RuleSet, *, lasting: bool = False) -> Partial:
+    """Read a file, or a range of one; what cannot be read is told, never raised.
+
+    Args:
+        lasting: what was learnt of calls in one file serves in the next: sooner, but then the partial, if not
+            the report, depends on what this process has read before.
+    """
     skipped: Counter[tuple[str, str]] = Counter()
     things, left_out = sources.open_found(task.found, skipped)
     inputs: list[Input | Fault] = []
@@ -212,7 +222,7 @@ def compute(task: Task, rules: RuleSet) -> Partial:
         if task.start:
             break
         if kind is None:
-            narrower = passer.fresh()
+            narrower = passer.learned() if lasting else passer.fresh()
             body = _packed(_narrowed(with_lines(chunks, thing.name), narrower), 0, narrower)
         else:
             body = _packed(_at_most(chunks, MAX_HOSTS if kind in HOSTS else MAX_EVIDENCE), 0)

@@ -6,7 +6,6 @@ were passed over: with the same parser, rules and books as everything else.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from logscan.narrow import Narrower
 
 NARROW_FROM = 1 << 20  # bytes of an input; below, numpy costs more than it saves
-NARROW_AGAIN = 64 << 10  # the same where an earlier input had so much: numpy is there, and sorts of calls are known
+NARROW_AGAIN = 16 << 10  # the same where an earlier input had so much: numpy is there, and sorts of calls are known
 LEARN_FROM = 4 << 20  # bytes that have shown most sorts of calls, before processes narrow the rest
 _ANY_YEAR = 2000  # a leap year: every date of a header is one
 
@@ -77,6 +76,8 @@ class Passer:
         """
         size = 0
         known = self._narrower is not None and bool(self._narrower.certificates)
+        if known:
+            chunks = _first_cut(chunks, NARROW_AGAIN)
         for chunk in chunks:
             yield chunk
             size += len(chunk)
@@ -84,7 +85,7 @@ class Passer:
                 break
         else:
             return
-        narrower = (self._narrower or self._make()).begin(size, inside=not chunk.endswith(b"\n"))
+        narrower = self.learned().begin(size, inside=not chunk.endswith(b"\n"))
         fault: SourceError | None = None
         try:
             for chunk in chunks:
@@ -101,8 +102,10 @@ class Passer:
         if fault is not None:
             raise fault
 
-    def _make(self) -> Narrower:
-        self._narrower = self.fresh()
+    def learned(self) -> Narrower:
+        """The narrower that has learnt of the calls of all inputs before."""
+        if self._narrower is None:
+            self._narrower = self.fresh()
         return self._narrower
 
     def fresh(self) -> Narrower:
@@ -156,14 +159,24 @@ class Passer:
         return max(widths) if all(widths) else 0
 
 
+def _first_cut(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The same, but of the first one *size* bytes come before the others."""
+    for chunk in chunks:
+        yield chunk[:size]
+        if len(chunk) > size:
+            yield chunk[size:]
+        break
+    yield from chunks
+
+
 def _ranged(
     path: str, read: int, narrower: Narrower, jobs: int | None, prepare: Callable[[Sequence[Run]], None] | None
 ) -> Iterator[bytes | Run] | None:
     """The rest of a file, narrowed by processes; None if it is too small for that."""
-    from logscan import ranges
+    from logscan import forks, ranges
 
     if jobs is None:
-        jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        jobs = forks.cores()
     try:
         size = Path(path).stat().st_size
     except OSError:

@@ -7,17 +7,14 @@ process dies, or none can be made, the rest is narrowed here: slower, and the sa
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing import get_all_start_methods, get_context
 
+from logscan import forks
 from logscan.errors import SourceError
 from logscan.narrow import CALL, UNIT, Narrower
 from logscan.quiet import Run, unfetched
@@ -34,7 +31,6 @@ Prepare = Callable[[Sequence[Run]], None]  # see listening.Listener
 
 _narrower: Narrower | None = None  # in a process: as it was when the process was made
 _prepare: Prepare | None = None
-_lifeline: tuple[int, int] | None = None  # a pipe whose writing end this process alone holds: it closes when we die
 
 
 def pieces(
@@ -96,53 +92,30 @@ def _all(
     path: str, borders: Sequence[int], narrower: Narrower, prepare: Prepare | None, *, inside: bool, jobs: int
 ) -> Iterator[list[Told]]:
     """What each range tells, in order."""
-    global _narrower, _prepare, _lifeline  # noqa: PLW0603 - the processes are forks: this is how they get them
+    global _narrower, _prepare  # noqa: PLW0603 - the processes are forks: this is how they get them
     ranges = [
         (borders[at], borders[at + 1], inside and at == 0, at == 0, at + 2 == len(borders))
         for at in range(len(borders) - 1)
     ]
     at = 0
-    if jobs > 1 and "fork" in get_all_start_methods():
+    if jobs > 1 and forks.possible():
         _narrower, _prepare = narrower, prepare
         try:
-            _lifeline = _lifeline or os.pipe()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # numpy's threads know how to be forked
-                pool = ProcessPoolExecutor(jobs, get_context("fork"), _start)
+            with forks.pool(jobs) as pool:
                 waiting: deque[Future[list[Told]]] = deque()
                 sent = 0
-                try:
-                    while at < len(ranges):
-                        while sent < len(ranges) and len(waiting) < jobs * AHEAD:
-                            waiting.append(pool.submit(_narrow, path, *ranges[sent]))
-                            sent += 1
-                        yield waiting.popleft().result()
-                        at += 1
-                finally:
-                    pool.shutdown(wait=False, cancel_futures=True)
+                while at < len(ranges):
+                    while sent < len(ranges) and len(waiting) < jobs * AHEAD:
+                        waiting.append(pool.submit(_narrow, path, *ranges[sent]))
+                        sent += 1
+                    yield waiting.popleft().result()
+                    at += 1
         except (BrokenProcessPool, OSError):
             pass  # the ranges that are left are narrowed here
         finally:
             _narrower = _prepare = None
     for one in ranges[at:]:
         yield list(_tell(narrower, path, *one))
-
-
-def _start() -> None:
-    # Ctrl-C goes to all processes of a terminal; the first one knows what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_DFL)
-    assert _lifeline is not None
-    read, write = _lifeline
-    os.close(write)
-    threading.Thread(target=_die_with_it, args=(read,), daemon=True).start()
-
-
-def _die_with_it(lifeline: int) -> None:
-    """End this process when the one that made it has died: nobody else would tell it that no work will come."""
-    os.read(lifeline, 1)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _narrow(path: str, start: int, end: int, inside: bool, first: bool, last: bool) -> list[Told]:

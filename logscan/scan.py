@@ -123,10 +123,10 @@ class Scanner:
                 return
             prepare = self.listener.prepare if self.listener is not None else None
             pieces = chunks
-            if self._may_narrow():
+            if self.narrows():
                 pieces = self._passer.pieces(source.path, chunks, self.options.jobs, prepare)
         reading = self.begin(source.name, source.mtime or time.time_ns() // 1000)
-        state, may_narrow = self._inputs[-1], self._may_narrow()
+        state, may_narrow = self._inputs[-1], self.narrows()
         try:
             for piece in with_lines(pieces, source.name):
                 if isinstance(piece, bytes):
@@ -206,7 +206,8 @@ class Scanner:
         """Let what processes read of a large file go through *around*, which may end it."""
         self._passer.around = around
 
-    def _may_narrow(self) -> bool:
+    def narrows(self) -> bool:
+        """Whether calls that went well need not be read."""
         return self.options.narrow and self._timeline is None  # a trace tells of calls that went well, too
 
     def _pass_over(self, state: Account, run: Run, reading: Reading) -> bool:

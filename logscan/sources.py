@@ -230,13 +230,24 @@ def open_sources(
         A Source, or a SourceError for what cannot be read; then goes on.
     """
     skipped = Counter() if skipped is None else skipped
-    run, crowd = _Run(stdin, skipped), Crowd(skipped)
+    files, crowd = Files(stdin, skipped), Crowd(skipped)
     for entry in listed(paths, skipped):
         if isinstance(entry, Found):
-            yield from crowd.admit(_read_found(entry, run))
-            crowd.left_out, run.left_out = crowd.left_out + run.left_out, 0
+            yield from files.read(entry, crowd)
         else:
             yield from crowd.take(entry)
+
+
+class Files:
+    """Opens the files of one list; arguments are those of ``open_sources``."""
+
+    def __init__(self, stdin: BinaryIO | None, skipped: Skipped) -> None:
+        self._run = _Run(stdin, skipped)
+
+    def read(self, found: Found, crowd: Crowd) -> Iterator[Source | SourceError]:
+        """What is in a file, without copies of what *crowd* has met."""
+        yield from crowd.admit(_read_found(found, self._run))
+        crowd.left_out, self._run.left_out = crowd.left_out + self._run.left_out, 0
 
 
 def open_found(found: Found, skipped: Skipped) -> tuple[Iterator[Source | SourceError], Callable[[], int]]:

@@ -96,7 +96,7 @@ def reported(data: bytes, cuts: list[int] = (), *, path: str | None = None, **op
 
 def passed(data: bytes) -> int:
     """Bytes of *data* that are passed over."""
-    narrower = passing.Passer(scan.Scanner(loaded())._engine, frozenset())._make().begin(0, inside=False)
+    narrower = passing.Passer(scan.Scanner(loaded())._engine, frozenset()).learned().begin(0, inside=False)
     return sum(piece.size for piece in [*narrower.feed(data), *narrower.close()] if isinstance(piece, Run))
 
 

@@ -19,10 +19,11 @@ from logscan import scan
 from logscan.columns.rows import Rows
 from logscan.columns.schemas import manual, schema
 from logscan.columns.veiled import Both, Veiling, redacted
+from logscan.crew import open_sources
 from logscan.errors import SourceError
 from logscan.model import Report
 from logscan.quiet import Narrowed
-from logscan.sources import Source, open_sources
+from logscan.sources import Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ def open_batches(
         year: of klog's stamps, which have none; default: what the log, its name or its age tell.
         zone: minutes east of UTC of whoever wrote them.
         reference: µs since the epoch, the latest time that the logs can have.
-        jobs: processes for large files; None: one per core.
+        jobs: processes for large or many files; None: one per core.
         on_error: gets what could not be read; the rest is read all the same.
 
     Raises:
@@ -108,7 +109,7 @@ def open_batches(
     names = [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
 
     def batches() -> Iterator[pa.RecordBatch]:
-        yield from tabler.batches(open_sources(names, skipped=tabler.scanner.skipped))
+        yield from tabler.batches(open_sources(names, tabler.scanner))
         for error in tabler.scanner.errors():
             if on_error is None:
                 raise error

@@ -47,7 +47,7 @@ reference_option = click.option(
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
 jobs_option = click.option(
-    "--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large files; default: one per core."
+    "--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large or many files; default: one per core."
 )
 severity_option = click.option(
     "--severity", type=click.Choice(["info", "warning", "error"]), default="info", show_default=True,
@@ -154,7 +154,7 @@ def opened(
     scanner: Scanner, files: Sequence[str], progress: Progress, dask: str | None = None
 ) -> Iterator[tuple[Iterator[Source | Narrowed | SourceError], Interrupts]]:
     """All inputs for *scanner*, counted, until Ctrl-C; arguments and errors are those of ``read``."""
-    from logscan.sources import open_sources
+    from logscan.crew import open_sources
     from logscan.terminal import Interrupts
 
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
@@ -164,7 +164,8 @@ def opened(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(progress)
         scanner.watch(lambda pieces: progress.count(interrupts.until(pieces)))
-        yield _counted(far or open_sources(files, skipped=scanner.skipped), interrupts, progress), interrupts
+        things = far or stack.enter_context(closing(open_sources(files, scanner)))
+        yield _counted(things, interrupts, progress), interrupts
 
 
 def _counted(

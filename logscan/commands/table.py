@@ -39,7 +39,9 @@ FORMATS = ("parquet", "arrow", "csv")
     "--reference-time", "reference", metavar="TIME",
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
-@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large files; default: one per core.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large or many files; default: one per core."
+)
 @dask_option
 @click.option(
     "--columns", "describe", is_flag=True, help="Tell what the columns of the tables mean, as Markdown, and exit."
