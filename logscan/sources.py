@@ -56,7 +56,6 @@ _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (b"\xfe\xff", "utf-16"),
     (b"\xef\xbb\xbf", "utf-8"),
 )
-_BOMS_OF_OTHERS = tuple(mark for mark, codec in _BOMS if codec != "utf-8")
 
 _FOREIGN = (  # first bytes, what it is (plural), what to do
     (b"7z\xbc\xaf\x27\x1c", "7-Zip archives", UNPACK),
@@ -316,7 +315,7 @@ class Crowd:
 def is_plain(head: bytes) -> bool:
     """Whether a file that begins with *head* is read as it stands: neither packed nor in another encoding."""
     packed = compression(head) is not None or is_tar(head) or is_zip(head)
-    return not packed and not head.startswith(_BOMS_OF_OTHERS) and _foreign(head) is None
+    return not packed and _encoding(head) in {None, "utf-8"} and _foreign(head) is None
 
 
 @dataclass(slots=True)
@@ -438,7 +437,7 @@ def _unfold(item: _Item, chunks: Iterator[bytes], path: str | None = None) -> It
             yield from _archive(item, members)
             meter.held = held
             return
-        bom = next((codec for mark, codec in _BOMS if head.startswith(mark)), None)
+        bom = _encoding(head)
         if bom is not None:
             head, chunks = _peek(_recode(chunks, bom))
     except SourceError as error:
@@ -505,12 +504,25 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
     odd = len(shown) - len(shown.translate(None, _CONTROL))
     odd += sum(1 for part in sample.split(b"\0")[1:] if part)
     if odd > 8 and odd * 20 > len(shown):
-        return "binary files", "give logscan a log as text; UTF-16 without a byte order mark must be converted (iconv)"
+        return "binary files", "give logscan a log as text"
+    return None
+
+
+def _encoding(head: bytes) -> str | None:
+    """The encoding that a text says it has, by its mark or, of UTF-16, by zeros in every other place; None if none."""
+    if marked := next((codec for mark, codec in _BOMS if head.startswith(mark)), None):
+        return marked
+    sample = head[: _SAMPLE & ~1]
+    half = len(sample) // 2
+    zeros = (sample[::2].count(0), sample[1::2].count(0))
+    # An English log has zeros in one half of its bytes, and none in the other.
+    if half > 32 and max(zeros) > half * 0.9 and min(zeros) * 50 < half:
+        return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
     return None
 
 
 def _recode(chunks: Iterable[bytes], codec: str) -> Iterator[bytes]:
-    """Turn UTF-16 and UTF-32 (PowerShell's ``>``) into UTF-8, and drop the byte order mark."""
+    """Turn UTF-16 and UTF-32 (PowerShell's ``>``) into UTF-8, and drop the byte order mark if there is one."""
     from codecs import getincrementaldecoder
 
     if codec == "utf-8":

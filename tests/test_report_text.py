@@ -166,6 +166,15 @@ def test_nothing_read_is_said_to_be_nothing():
     assert render(Report("0.1.0", "not-enough-evidence")) == "NOT ENOUGH EVIDENCE: nothing in the input is a log\n"
 
 
+def test_prose_is_no_log():
+    prose = InputSummary("README.md", lines=40, records=12, unparsed_lines=40)
+    report = Report("0.1.0", "not-enough-evidence", (prose,), counts=Counts(12))
+
+    assert render(report).startswith("NOT ENOUGH EVIDENCE: nothing in the input is a log\n")
+    other = replace(prose, unparsed_lines=39)
+    assert "from 12 records" in render(replace(report, inputs=(other,)))
+
+
 def test_the_flagship_names_everything_it_concerns(full):
     output = " ".join(render(full, width=200).split())
 

@@ -128,7 +128,9 @@ def sentence(report: Report) -> str:
     hidden = f" ({left_out(report)})" if report.suppressed else ""
     problems = [one for one in report.diagnoses if one.severity >= Severity.WARNING]
     if report.verdict == "not-enough-evidence":
-        why = f"no cause can be named from {what_was}" if report.counts.records else "nothing in the input is a log"
+        prose = report.inputs and all(0 < one.lines <= one.unparsed_lines for one in report.inputs)
+        is_log = report.counts.records and (report.diagnoses or not prose)
+        why = f"no cause can be named from {what_was}" if is_log else "nothing in the input is a log"
         return f"NOT ENOUGH EVIDENCE: {why}{hidden}"
     if report.verdict == "healthy":
         return f"HEALTHY: No problem found in {what_was}{hidden}"
