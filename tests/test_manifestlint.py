@@ -56,6 +56,11 @@ GOOD = ("server: 10.0.0.9", "share: /srv")
             9,
             "csi.storage.k8s.io/provisioner-secret-name?",
         ),
+        (
+            klass(*GOOD, "subDir: x/${pvc.metadata.nam}"),
+            7,
+            "claims then share one directory (did you mean ${pvc.metadata.name}?)",
+        ),
         (klass("share: /srv"), 7, "no parameter server"),
         (klass("server: 10.0.0.9"), 7, "no parameter share"),
         (klass(*GOOD, provisioner="nfs.csi.k8s.com"), 5, "nobody serves the provisioner nfs.csi.k8s.com"),

@@ -105,6 +105,35 @@ def test_evidence_is_known_by_its_content_whatever_its_name_and_order():
         assert "/home/ubuntu/nfs" in one.remedy.summary
 
 
+MOUNT = (
+    "E0720 09:53:52.390790       1 utils.go:114] GRPC error: rpc error: code = Internal desc = failed to mount nfs server: rpc error:"
+    " code = Internal desc = mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t nfs -o nfsvers=4.1"
+    " 10.0.0.5:/c /tmp/pvc-3f1c8a52-6f0e-4a71-9d7b-2c6a1e0b9d41\nOutput: mount.nfs: "
+)
+
+
+def with_exports(said: str, exports: str):
+    scanner = Scanner(loaded())
+    scanner.evidence("exports", "exports", exports.encode())
+    scanner.read(Source(name="c.log", mtime=None, chunks=iter([(MOUNT + said + "\n").encode()])))
+    return scanner.report().diagnoses[0]
+
+
+def test_an_export_below_a_line_that_is_not_understood():
+    said = "mounting 10.0.0.5:/c failed, reason given by server: No such file or directory"
+    found = with_exports(said, "/a *(rw)\n/b *(rw,bogus)\n/c *(rw)\n")
+    assert found.category == "path-not-exported"
+    assert found.cause == 'exports:3 has /c for *, which is not exported because of line 2: unknown keyword "bogus"'
+    assert found.remedy.summary == "Mend that line of the exports on 10.0.0.5, and export anew."
+
+
+def test_what_only_the_exports_prove_has_a_remedy():
+    found = with_exports("Operation not permitted", "/c *(rw,sec=krb5p)\n")
+    assert (found.category, found.confidence) == ("kerberos-auth", "high")
+    assert "sec=sys" in found.remedy.summary
+    assert found.remedy.commands[0] == "sudo exportfs -ra    # on 10.0.0.5"
+
+
 def test_exports_alone_are_no_log():
     report = diagnose(SAMPLES / "readonly-share.exports")
     assert report.verdict == "not-enough-evidence"

@@ -38,6 +38,8 @@ _SIDECARS: Mapping[str, str] = {
         *(f"{_RESERVED}{one}-secret-{what}" for one in _SECRETS for what in ("name", "namespace")),
     )
 }
+# What the driver fills into subDir.
+_TEMPLATE = ("pvc.metadata.name", "pvc.metadata.namespace", "pv.metadata.name")
 _ON_DELETE = frozenset({"", "delete", "retain", "archive"})
 
 
@@ -74,6 +76,13 @@ def _of_class(one: StorageClass) -> Iterator[Remark]:
     if not one.parameters.get("share") and not any("did you mean share?" in remark.problem for remark in found):
         problem = "there is no parameter share, so it is /: over NFSv4 the root of a server is read-only unless it is exported itself"
         yield Remark(line, problem)
+    for name in re.findall(r"\$\{([^}]*)\}", one.parameters.get("subdir", "")):
+        if name not in _TEMPLATE:
+            like = _meant([f"${{{known}}}" for known in get_close_matches(name, _TEMPLATE, 1)])
+            yield Remark(
+                line,
+                f"subDir holds ${{{name}}}, which the driver does not fill in: claims then share one directory{like}",
+            )
     permissions, on_delete = one.parameters.get("mountpermissions", "0"), one.parameters.get("ondelete", "")
     if not re.fullmatch(r"[0-7]+", permissions):
         yield Remark(line, f'mountPermissions "{permissions}" is no octal number, like "0777"')

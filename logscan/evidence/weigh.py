@@ -72,6 +72,12 @@ class Scales:
         """
         if names.get("server") or names.get("share"):
             return
+        handle = (volume.handle or volume.name) if volume is not None else ""
+        mine = [one for one in self.facts.volumes.values() if handle and one.driver == DRIVER and one.handle == handle]
+        if len(mine) == 1 and mine[0].server:  # a static volume, whose handle tells nothing
+            names |= {"server": csi.bare_server(mine[0].server), "share": mine[0].share, "volume": mine[0].name}
+            names.setdefault("path", mine[0].share)
+            return
         found = self.facts.class_of_volume(volume.name, (volume.namespace, volume.pvc)) if volume is not None else None
         if found is None:
             said = _CLASS.search(message)
@@ -142,12 +148,16 @@ class Scales:
         if found is None:
             return self._contradicted(causes, predicted, (met, stage), names)
         known = next((cause for cause in causes if cause.category == found.category), None)
-        cause = known or Cause(found.category, found.why[0] if found.why else found.category)
-        cause = replace(
-            cause,
-            confidence="medium" if found.confidence == "low" else "high",
-            remedy=self._remedy(cause.remedy, found, names, volume),
+        # The exports may prove what no cause of the rule thinks of.
+        cause = known or Cause(
+            found.category,
+            found.why[0] if found.why else found.category,
+            remedy=_BY_PROOF.get(found.category, _AS_SHOWN),
         )
+        lost = next((one for one in found.why if _NOT_READ in one), "")
+        remedy = _MEND_ABOVE if lost else self._remedy(cause.remedy, found, names, volume)
+        confidence = "medium" if found.confidence == "low" else "high"
+        cause = replace(cause, cause=lost or cause.cause, confidence=confidence, remedy=remedy)
         return Weighed([cause, *(other for other in causes if other is not known)], _proof(found))
 
     def _contradicted(
@@ -232,6 +242,27 @@ class Scales:
                 f"Mending this will show the next fault ({found.next_fault.category}): {found.next_fault.why[0]}"
             )
         return replace(base, summary=summary, manifest=manifest, steps=tuple(steps))
+
+
+# What the predictor says of an entry that is written and not in force.
+_NOT_READ = ", which is not exported because of line "
+_EXPORT_ANEW = ("sudo exportfs -ra    # on {server}", "sudo exportfs -v    # on {server}")
+_MEND_ABOVE = Remedy(
+    "Mend that line of the exports on {server}, and export anew.",
+    (
+        "exportfs reads nothing more of a file below a line that it does not understand.",
+        "Nothing in Kubernetes has to change: failed mounts are tried again by themselves.",
+    ),
+    _EXPORT_ANEW,
+)
+_BY_PROOF = {
+    "kerberos-auth": Remedy(
+        "Add sec=sys to the export, or set sec= in mountOptions to what it offers, with Kerberos set up on every node.",
+        ("The driver's mount uses the kernel of the node: rpc.gssd must run on the host, with a keytab that it can read.",),
+        _EXPORT_ANEW,
+    ),
+}  # fmt: skip
+_AS_SHOWN = Remedy("Change the export on {server}, and export anew.", (), _EXPORT_ANEW)
 
 
 def observed(message: str) -> tuple[str, str]:
