@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 
 from logscan import joins
 from logscan.calls import Tracker
@@ -82,44 +84,79 @@ def fold_symptoms(
 ) -> tuple[list[Case], list[tuple[Case, Case]]]:
     """Take out the cases that another case of the same volume explains."""
     by_volume: dict[str, list[Case]] = defaultdict(list)
-    by_path: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        by_volume[case.incident.volume.name if case.incident.volume else ""].append(case)
-        if not case.incident.volume and case.context.get("path"):
-            by_path[case.context["path"]].append(case)
-    by_writer: dict[tuple[str, str, str], list[Case]] = defaultdict(list)  # those of volumes that are known
+    shelves = _Shelves(symptoms_of)
     named: dict[str, Case] = {}  # by rule: the first case of a volume that is known
     for case in cases:
+        shelves.put("all", case)
+        if case.incident.volume is None or not case.incident.volume.name:
+            shelves.put("unnamed", case)
+        else:
+            by_volume[case.incident.volume.name].append(case)
+        if not case.incident.volume and case.context.get("path"):
+            shelves.put(("path", case.context["path"]), case)
         if case.incident.volume is not None:
             named.setdefault(case.rule.id, case)
-            by_writer[_writer(case)].append(case)
+            shelves.put(_writer(case), case)
+    keys: dict[int, object] = {}  # what is equal for cases of one cause, by the case's identity
     kept, folded = [], []
     for case in cases:
         name = case.incident.volume.name if case.incident.volume else ""
-        # A server's own line names the path that it refused, not the volume.
-        rivals = (
-            by_volume[name] + by_path[case.context.get("path", "")]
-            if name
-            else by_volume[""] + by_writer[_writer(case)]
-        )
+        rivals: Iterable[Case]
         if name:
-            rivals = rivals + [
-                one
-                for one in by_volume[""]
-                if _keeps_driver_down(one, case)
-                or _names_option(one, case)
-                or _same_server(one, case)
-                or _at_once(one, case)
-            ]
-        # A symptom that names nobody can only be held against all.
-        if not name and case.cause.category in SYMPTOMS:
-            rivals = [one for one in cases if not joins.strangers(case.incident, one.incident)]
-        owner = _owner(case, rivals, symptoms_of) or _named_twin(case, named)
+            # A server's own line names the path that it refused, not the volume.
+            of_path = shelves.explaining(("path", case.context.get("path", "")), case)
+            rivals = chain(by_volume[name], of_path, _beside(case, shelves.explaining("unnamed", case)))
+        elif case.cause.category in SYMPTOMS:
+            # A symptom that names nobody can only be held against all.
+            every = shelves.explaining("all", case)
+            rivals = (one for one in every if not joins.strangers(case.incident, one.incident))
+        else:
+            rivals = chain(shelves.explaining("unnamed", case), shelves.explaining(_writer(case), case))
+        owner = _owner(case, rivals, symptoms_of, keys) or _named_twin(case, named)
         if owner is None:
             kept.append(case)
         else:
             folded.append((case, owner))
     return kept, folded
+
+
+class _Shelves:
+    """Cases by what they may have in common with a symptom, and by rule.
+
+    Only rules that explain a symptom are looked at: held each against each, some ten thousand cases that
+    nothing joins would take minutes.
+    """
+
+    def __init__(self, symptoms_of: Callable[[str], set[str]]) -> None:
+        self._symptoms_of = symptoms_of
+        self._count = 0
+        self._shelves: dict[object, dict[str, list[tuple[int, Case]]]] = defaultdict(lambda: defaultdict(list))
+        self._found: dict[tuple[object, str], list[Case]] = {}
+
+    def put(self, key: object, case: Case) -> None:
+        """Add a case; all are added before the first is asked for."""
+        self._count += 1
+        self._shelves[key][case.rule.id].append((self._count, case))
+
+    def explaining(self, key: object, case: Case) -> list[Case]:
+        """The cases of *key* whose rules explain that of *case*, in the order in which they were added."""
+        shelf = self._shelves.get(key)
+        if shelf is None:
+            return []
+        mine = case.rule.id
+        found = self._found.get((key, mine))
+        if found is None:
+            lists = [shelf[rule] for rule in shelf if rule != mine and mine in self._symptoms_of(rule)]
+            found = [one for _, one in sorted(chain(*lists), key=itemgetter(0))]
+            self._found[key, mine] = found
+        return found
+
+
+def _beside(case: Case, unnamed: Iterable[Case]) -> Iterator[Case]:
+    """Those that name no volume and yet speak of what *case* is about."""
+    for one in unnamed:
+        if _keeps_driver_down(one, case) or _names_option(one, case) or _same_server(one, case) or _at_once(one, case):
+            yield one
 
 
 def _writer(case: Case) -> tuple[str, str, str]:
@@ -180,12 +217,23 @@ def _named_twin(case: Case, named: Mapping[str, Case]) -> Case | None:
     return named.get(case.rule.id)
 
 
-def _owner(case: Case, rivals: Iterable[Case], symptoms_of: Callable[[str], set[str]]) -> Case | None:
-    owners = list(_owners(case, rivals, symptoms_of))
-    causes = [one for one in owners if one.cause.category not in SYMPTOMS] or owners
+def _owner(
+    case: Case, rivals: Iterable[Case], symptoms_of: Callable[[str], set[str]], keys: dict[int, object]
+) -> Case | None:
+    owners = _owners(case, rivals, symptoms_of)
+    first = next(owners, None)
+    if first is None or case.incident.about is None or case.incident.volume is not None:
+        return first
     # An event whose volume is not known may be of any of several causes: which, is not to be guessed.
-    lost = case.incident.about is not None and case.incident.volume is None
-    return owners[0] if owners and not (lost and len({fold_key(one) for one in causes}) > 1) else None
+    causes: set[object] = set()
+    symptoms: set[object] = set()
+    for one in chain((first,), owners):
+        if id(one) not in keys:
+            keys[id(one)] = fold_key(one)
+        (symptoms if one.cause.category in SYMPTOMS else causes).add(keys[id(one)])
+        if len(causes) > 1:
+            return None
+    return first if len(causes or symptoms) == 1 else None
 
 
 def _owners(case: Case, rivals: Iterable[Case], symptoms_of: Callable[[str], set[str]]) -> Iterator[Case]:

@@ -214,7 +214,9 @@ class Collector:
         if rules and all(finding.rule.severity is Severity.INFO for finding in findings):
             return ("benign", rules)
         if not rules:
-            return (name, rules, _place(call, told), told.severity, told.file, told.source_line, template(told.message))
+            # Of what no rule knows only the shape is told, so pods need not be kept apart.
+            place = _place(call, told, pods=False)
+            return (name, rules, place, told.severity, told.file, told.source_line, template(told.message))
         if call is None:
             captures = () if name else tuple(sorted((k, v) for f in findings for k, v in f.captures.items()))
             captures += _object(told) if told.kind == "event" and not name else ()
@@ -275,11 +277,11 @@ def _cut(record: Record, findings: list[Finding], most: int) -> tuple[Record, li
     return cut, [finding._replace(record=cut) for finding in findings]
 
 
-def _place(call: Call | None, told: Record) -> tuple[str, ...]:
-    """What keeps nodes apart: what works on one may fail on another."""
+def _place(call: Call | None, told: Record, *, pods: bool = True) -> tuple[str, ...]:
+    """What keeps nodes apart, or pods where their nodes are not told: what works on one may fail on another."""
     if call is not None:
         return (call.origin.input, call.origin.stream) if call.method.startswith("Node") else ()
-    return () if told.kind == "event" else (told.origin.node or told.origin.pod,)
+    return () if told.kind == "event" else (told.origin.node or (told.origin.pod if pods else ""),)
 
 
 def _is_problem(record: Record) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logscan import rules, scan, sources
+from logscan import folds, rules, scan, sources
 from logscan.facts import fill
 from logscan.model import Report
 from logscan.report import WRITERS
@@ -281,3 +281,38 @@ def test_the_program_that_gets_a_nodes_credentials_is_not_the_servers(ident, com
     if component == "gssd":
         assert report.inputs[0].components == ("gssd",)
         assert [(one.id, one.nodes) for one in report.diagnoses] == [("gssd-no-credentials", ("worker-1",))]
+
+
+def test_what_nothing_joins_is_not_held_against_each_other(monkeypatch):
+    """Some thousand pods and volumes, each with a trouble of its own, are no million pairs."""
+    pairs = 0
+
+    def counted(case: folds.Case, other: folds.Case) -> bool:
+        nonlocal pairs
+        pairs += 1
+        return elsewhere(case, other)
+
+    elsewhere = folds._elsewhere
+    monkeypatch.setattr(folds, "_elsewhere", counted)
+    probe = "main.go:70] health check failed: rpc error: code = DeadlineExceeded desc = context deadline exceeded"
+    made = "utils.go:114] GRPC error: rpc error: code = Internal desc = failed to make subdirectory: mkdir /tmp/{0}/{0}: read-only file system"
+    pods = "".join(by_prefix(f"{n:05}", f"E0720 09:00:00.000001       1 {probe}") + "\n" for n in range(300))
+    volumes = "".join(
+        f"E0720 09:00:00.000001       1 {made.format(f'pvc-{n:08}-9aa5-42a4-ae15-f4fd036142d2')}\n" for n in range(300)
+    )
+
+    report = report_of({"probes.log": pods, "nfs.log": volumes})
+
+    assert {one.id for one in report.diagnoses} == {"csi-probe-failed", "create-mkdir-rofs"}
+    assert sum(len(one.volumes) for one in report.diagnoses) == 300
+    assert sum(len(one.pods) for one in report.diagnoses) == 300
+    assert pairs < 3 * 600
+
+
+def test_of_what_no_rule_knows_only_the_shape_is_kept():
+    """However many pods say it."""
+    log = "".join(f"[pod/nfs-{n}/nfs] E0720 09:53:52.387108       1 odd.go:7] odd thing {n}\n" for n in range(50))
+    scanner = scan.Scanner(RULES, scan.Options(reference=REFERENCE))
+    scanner.read(sources.Source("odd.log", None, iter([log.encode()])))
+    assert len(scanner._collector.incidents) == 1
+    assert [one.count for one in scanner.report().unrecognised] == [50]
