@@ -97,6 +97,7 @@ def fold_symptoms(
         if case.incident.volume is not None:
             named.setdefault(case.rule.id, case)
             shelves.put(_writer(case), case)
+    lost: dict[object, Case | None] = {}  # owners of what names no volume, where all alike have the same one
     keys: dict[int, object] = {}  # what is equal for cases of one cause, by the case's identity
     kept, folded = [], []
     for case in cases:
@@ -112,7 +113,10 @@ def fold_symptoms(
             rivals = (one for one in every if not joins.strangers(case.incident, one.incident))
         else:
             rivals = chain(shelves.explaining("unnamed", case), shelves.explaining(_writer(case), case))
-        owner = _owner(case, rivals, symptoms_of, keys) or _named_twin(case, named)
+        alike = _alike(case)
+        if alike is None or alike not in lost:
+            lost[alike] = _owner(case, rivals, symptoms_of, keys)
+        owner = lost[alike] or _named_twin(case, named)
         if owner is None:
             kept.append(case)
         else:
@@ -150,6 +154,16 @@ class _Shelves:
             found = [one for _, one in sorted(chain(*lists), key=itemgetter(0))]
             self._found[key, mine] = found
         return found
+
+
+def _alike(case: Case) -> object:
+    """What decides of the owner of a case that names no volume and is of no call; None for all other cases."""
+    incident = case.incident
+    if incident.volume is not None or incident.call is not None:
+        return None
+    if case.cause.category in SYMPTOMS:
+        return (case.rule.id, incident.about is None, (incident.about or {}).get("namespace", ""))
+    return (case.rule.id, incident.about is None, _writer(case))
 
 
 def _beside(case: Case, unnamed: Iterable[Case]) -> Iterator[Case]:

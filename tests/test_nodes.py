@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logscan import folds, rules, scan, sources
+from logscan import folds, joins, rules, scan, sources
 from logscan.facts import fill
-from logscan.model import Report
+from logscan.model import Report, Volume
 from logscan.report import WRITERS
 from logscan.shippers import component_of
 from tests import driver_simulator as sim
@@ -316,3 +316,35 @@ def test_of_what_no_rule_knows_only_the_shape_is_kept():
     scanner.read(sources.Source("odd.log", None, iter([log.encode()])))
     assert len(scanner._collector.incidents) == 1
     assert [one.count for one in scanner.report().unrecognised] == [50]
+
+
+def test_many_pods_that_wait_for_many_volumes_are_not_held_against_each(monkeypatch):
+    """A server that is down stops a thousand of both, and each pod is held against what may be its own."""
+    asked = 0
+
+    def counted(namespace: str, volume: Volume) -> bool:
+        nonlocal asked
+        asked += 1
+        return of_another(namespace, volume)
+
+    of_another = joins._of_another
+    monkeypatch.setattr(joins, "_of_another", counted)
+    made = (
+        "utils.go:114] GRPC error: rpc error: code = Internal desc = failed to mount nfs server: rpc error: code = Internal desc ="
+        " mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t nfs 10.0.0.5:/srv /tmp/{0}\n"
+        "Output: mount.nfs: access denied by server while mounting 10.0.0.5:/srv\n"
+    )
+    volumes = "".join(
+        f"E0720 09:00:00.000001       1 {made.format(f'pvc-{n:08}-9aa5-42a4-ae15-f4fd036142d2')}" for n in range(300)
+    )
+    waits = "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data]: timed out waiting for the condition"
+    events = "NAMESPACE   LAST SEEN   TYPE      REASON        OBJECT        MESSAGE\n" + "".join(
+        f"default     2m          Warning   FailedMount   pod/web-{n}     {waits}\n" for n in range(300)
+    )
+
+    report = report_of({"nfs.log": volumes, "events.txt": events})
+
+    [found] = report.diagnoses
+    assert (found.id, len(found.volumes)) == ("mount-access-denied", 300)
+    assert dict(found.explains)["timed-out-waiting-for-condition"] == 300
+    assert asked < 5 * 600
