@@ -38,6 +38,11 @@ _SIDECARS: Mapping[str, str] = {
         *(f"{_RESERVED}{one}-secret-{what}" for one in _SECRETS for what in ("name", "namespace")),
     )
 }
+# What other provisioners, or the sense of a word, call a parameter.
+_MEANT: Mapping[str, str] = {
+    "path": "share", "export": "share", "nfspath": "share", "host": "server", "nfsserver": "server", "pathpattern": "subdir",
+    "archiveondelete": "ondelete",
+}  # fmt: skip
 # What the driver fills into subDir.
 _TEMPLATE = ("pvc.metadata.name", "pvc.metadata.namespace", "pv.metadata.name")
 _ON_DELETE = frozenset({"", "delete", "retain", "archive"})
@@ -129,6 +134,8 @@ def _of_volume(one: Volume, twin: Volume | None) -> Iterator[Remark]:
 
 
 def _near(key: str, known: Mapping[str, str]) -> str:
+    if _MEANT.get(key) in known:
+        return _meant([known[_MEANT[key]]])
     return _meant([known[one] for one in get_close_matches(key, list(known), 1, 0.7)])
 
 
