@@ -103,6 +103,7 @@ class Deframer:
         self._partial = 0  # characters of lines in parts
         self._form: Form | None = None
         self._prefixes = Prefixes()
+        self._direct: set[str] = set()  # carriers right behind which headers stand; "" is none
         self._known: dict[str, tuple[str, str, str]] = {}  # stern's prefixes
         self._overdue: list[_Partial] = []
         self._parts: dict[tuple[int, str], _Partial] = {}  # depth, stream -> first, texts, [size, physical]
@@ -326,13 +327,18 @@ class Deframer:
 
     def _peel(self, frame: Frame, depth: int) -> Iterator[Frame]:
         """Yield what *frame* carries: nothing while parts are missing, several for a text with newlines."""
+        prefixed = False
         while depth:
             text = frame.text
             if "\n" in text:
                 for n, part in enumerate(text.removesuffix("\n").split("\n")):
                     yield from self._peel(frame.part(part.removesuffix("\r"), 0 if n else frame.physical), depth)
                 return
-            if not text or is_klog(text):
+            if not text:
+                break
+            if is_klog(text):
+                if not prefixed:
+                    self._direct.add(frame.carrier)
                 break
             depth -= 1
             first = text[0]
@@ -340,8 +346,10 @@ class Deframer:
                 for entry in found:
                     yield from self._peel(entry, depth)
                 return
-            if not self._unwrap(frame, first) and not self._prefixed(frame):
-                break
+            if not self._unwrap(frame, first):
+                prefixed = self._prefixed(frame)
+                if not prefixed:
+                    break
             if frame.tag and not self._joined(frame, depth):
                 return
         yield frame
@@ -372,7 +380,11 @@ class Deframer:
 
     def _prefixed(self, frame: Frame) -> bool:
         """A prefix that no carrier explains, before a header of klog or like one that was."""
-        if frame.ident in {"notices", "kernel"} or (found := self._prefixes.take_off(frame.text)) is None:
+        if frame.ident in {"notices", "kernel"}:
+            return False
+        # Where headers stand bare, one within a line is quoted by its record.
+        learn = frame.carrier not in self._direct and (bool(frame.carrier) or not self._bare)
+        if (found := self._prefixes.take_off(frame.text, learn=learn)) is None:
             return False
         frame.within("prefixed")
         frame.text, frame.ident = found.text, found.name or frame.ident

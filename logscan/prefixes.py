@@ -54,20 +54,30 @@ class Prefixes:
     def __init__(self) -> None:
         self._learnt: dict[str, re.Pattern[str]] = {}
 
-    def take_off(self, text: str) -> Unprefixed | None:
-        """*text* without its prefix; None if it has none that is known, or shown by a header."""
+    def take_off(self, text: str, *, learn: bool = True) -> Unprefixed | None:
+        """*text* without its prefix; None if it has none that is known, or shown by a header.
+
+        Args:
+            learn: whether it may have one that was not met before.
+        """
         for shape, pattern in self._learnt.items():
             if (match := pattern.match(text)) is not None:
                 if len(self._learnt) > 1 and shape != next(iter(self._learnt)):
                     self._learnt = {shape: self._learnt.pop(shape), **self._learnt}
                 return self._without(text, match.end())
+        if not learn or text[:1] == "\t":  # a tab begins the lines of a value of klog, which may quote a log
+            return None
         clock = _CLOCK.search(text, 0, MAX_PREFIX + 150)
         header = clock.start() - 5 if clock else 0  # a letter, month and day stand before the time
         if not 0 < header <= MAX_PREFIX or not is_klog(text[header:]):
             return None
         inner = _INNER.search(text, 1, header)
         prefix = text[: header if inner is None else inner.start()]
-        if _COLUMNS.search(text, 0, header) or (prefix[-1].isalnum() and not prefix[-1].isdigit()):
+        if (
+            not prefix.strip()
+            or _COLUMNS.search(text, 0, header)
+            or (prefix[-1].isalnum() and not prefix[-1].isdigit())
+        ):
             return None
         shape = _shape(prefix)
         self._learnt = {shape: re.compile(shape), **self._learnt}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from logscan import rules, scan, sources
+from logscan.frames import Deframer
 from logscan.prefixes import Prefixes
 from logscan.report import json_v1
 
@@ -128,6 +129,20 @@ def test_two_pods_that_speak_in_turns_are_kept_apart():
     assert told("\n".join(both)) == [(*one[:4], 2 * one[4], 2 * one[5], one[6])]
 
 
+@pytest.mark.parametrize("carrier", ["", "2026-07-20T09:53:52.4Z ", "[pod/csi-nfs-node-a/nfs] "])
+def test_what_a_record_quotes_of_another_log_is_part_of_it(carrier):
+    quoting = [
+        "E0720 09:53:52.387108       1 a.go:1] it failed:",
+        "output: E0720 09:53:50.000000       7 b.go:2] inner",
+        'I0720 09:53:53.387108       1 a.go:2] "Probe failed" output=<',
+        "\tE0720 09:53:50.000000       7 b.go:2] inner",
+        " >",
+    ]
+    deframer = Deframer("x")
+    lines = [line for n, text in enumerate(quoting, 1) for line in deframer.feed(n, 0, (carrier + text).encode())]
+    assert [line.text for line in lines] == quoting
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -135,6 +150,8 @@ def test_two_pods_that_speak_in_turns_are_kept_apart():
         "2m   Warning   Unhealthy   pod/x   Startup probe failed: E0720 09:53:52.387108       1 a.go:1] x",
         "xE0720 09:53:52.387108       1 a.go:1] x",
         "E0720 09:53:52.387108       1 a.go:1] x",
+        "\tE0720 09:53:52.387108       1 a.go:1] x",
+        "  E0720 09:53:52.387108       1 a.go:1] x",
         f"{'x' * 400}: E0720 09:53:52.387108       1 a.go:1] x",
     ],
 )
