@@ -29,7 +29,7 @@ LEAST = 64 << 10  # bytes of a file: a smaller one is read sooner than it is sen
 MOST = 16 << 20
 WORTH = 16 << 20  # bytes of text in what comes next that make up for the processes
 LOOK = 256  # entries that are looked at ahead
-AHEAD = 3  # files per process that may wait for the engine
+AHEAD = 2  # files per process that may wait for the engine
 _TEXT = 8  # bytes of text in one that is packed, roughly
 
 _rules: RuleSet | None = None  # in a process: as they were when it was made
