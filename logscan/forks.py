@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -43,6 +44,7 @@ def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _start() -> None:
+    gc.freeze()  # a collection would write to every object, and so copy what is shared
     # Ctrl-C goes to all processes of a terminal; the first one knows what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for ending in (signal.SIGTERM, signal.SIGHUP):
