@@ -71,7 +71,7 @@ KEYS: Mapping[str, Key] = {
     "client": Key("text", "client", (*_READING, "diff"), "the nodes' address as the NFS server sees it"),
     "year": Key("whole", "year", (*_READING, "trace", "diff"), "year of klog's stamps", low=1970, high=9999),
     "tz": Key("text", "tz", (*_READING, "trace", "diff"), "time zone of klog's stamps"),
-    "jobs": Key("whole", "jobs", (*_READING, "diff"), "processes for large files", low=1, high=256),
+    "jobs": Key("whole", "jobs", (*_READING, "diff"), "processes for large or many files", low=1, high=256),
     "redact": Key("flag", "redact", ("diagnose", "check", "trace", "diff", "kubectl"), "whether what is written is redacted", default=False),
     "color": Key("choice", "color", _ALL, "when to use colours", ("auto", "always", "never"), default="auto"),
     "width": Key("whole", "width", _ALL, "columns of the text", low=20, high=1000),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import yaml
@@ -176,10 +176,15 @@ def other_place(log: str, rng: random.Random) -> str:
 # ---------------------------------------------------------------- framing
 
 
-def _stamps() -> Iterator[str]:
-    start = datetime(2026, 7, 20, 9, 53, 52, tzinfo=UTC)
-    for index in range(100_000):
-        yield (start + timedelta(milliseconds=index)).strftime("%Y-%m-%dT%H:%M:%S.%f") + "123Z"
+def _stamps(lines: Iterable[Line]) -> Iterator[str]:
+    """What the runtime would have stamped them with: a line comes when klog says, and what has no header right after."""
+    now = datetime(2026, 7, 20, 9, 53, 52, tzinfo=UTC)
+    for line in lines:
+        found = HEADER.match(line.text)
+        if found:
+            now = datetime.fromisoformat(f"2026-{found[2]}-{found[3]}T{found[4]}+00:00")
+        yield now.strftime("%Y-%m-%dT%H:%M:%S.%f") + "123Z"
+        now += timedelta(microseconds=1)
 
 
 def _pod(log: str) -> str:
@@ -196,7 +201,7 @@ def _framed(log: str, form: Callable[[str, str], str], *, names_container: bool)
         files = {found[6] for line in lines if (found := HEADER.match(line.text))}
         if lines[0].origin.pod or not files <= {file for file, _ in ANCHORS} | {"nfs.go", "mount_helper_common.go"}:
             return None
-    return "".join(form(stamp, line.text) + "\n" for stamp, line in zip(_stamps(), lines, strict=False))
+    return "".join(form(stamp, line.text) + "\n" for stamp, line in zip(_stamps(lines), lines, strict=True))
 
 
 def timestamps(log: str, _rng: random.Random) -> str | None:
