@@ -22,7 +22,7 @@ from tests.test_narrow import log_of
 from tests.test_partials import OPTIONS, REFERENCE, RULES, noise, plain
 from tests.test_partials import logs as drivers
 
-few = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 WORK = [b"I0610 08:02:03.112001 1 main.go:1] plain text of nobody\n" * 3, b"", b"\x7fELF\0\0\0" * 40, b"{}\n"]
 
 

@@ -73,10 +73,12 @@ def test_a_rule_says_the_same_of_a_log_that_says_the_same(rule_id):
     rule = loaded().by_id[rule_id]
     rng = random.Random(rule_id)
     changed: list[str] = []
-    for test in rule.must_match:
+    # Each mutation is tried on one of the rule's logs; on which differs from rule to rule.
+    for number, test in enumerate(rule.must_match):
         before = outcome(test.log, rule)
         assert before, test.name
-        for name, log in variants(rule, test, MUTATIONS, rng):
+        own = [one for at, one in enumerate(MUTATIONS, len(rule_id)) if at % len(rule.must_match) == number]
+        for name, log in variants(rule, test, own, rng):
             after = outcome(log, rule)
             if after != before:
                 changed.append(f"{test.name}, {name}: {set(before)} became {set(after)}\n{log}")
