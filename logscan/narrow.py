@@ -10,6 +10,7 @@ to the engine as it stands: this file may overlook a healthy call, it never judg
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,8 +37,10 @@ MAX_KINDS = 4_096  # sorts of calls; a log that has more is not of the kind that
 MAX_SEEN = 4_096  # per certificate
 MAX_MISSES = 512  # probes of one certificate, beyond a sixteenth of its calls
 ATOM = 4  # characters: few enough that rules share them, enough to be rare
+MAX_SHUNS = 16  # times that atoms which the log's own names hold are given up for others
 GROUP = 48  # atoms of one automaton: beyond 64 they are slower by a factor
 
+MANY = 16  # calls of a chunk, of which one can say that many of them hold an atom
 MAX_LOOSE = 8  # literals in requests: each doubles the sorts of calls
 MAX_TRIES = 8  # calls of one sort
 
@@ -86,7 +89,8 @@ class Narrower:
     _fixed: set[str] = field(default_factory=set)  # literals in what the driver says of a healthy call
     _loose: list[bytes] = field(default_factory=list)  # the same, in the requests that it got
     _healthy: list[str] = field(default_factory=list)  # messages of healthy calls: no atom may be part of one
-    _atoms: list[Any] = field(default_factory=list)  # automata
+    _atoms: list[tuple[Any, list[str]]] = field(default_factory=list)  # automata, and what they find
+    _shuns: int = 0
     _exact: Any = None  # an automaton of all literals
     _fresh: bool = False  # the atoms are up to date
     _waiting: list[bytes] = field(default_factory=list)
@@ -364,10 +368,24 @@ class Narrower:
             if not self._healthy:
                 return None
             self._build()
-        hits = [start for scan in self._atoms for _, start, _ in scan.find_matches_as_indexes(data)]
-        if not hits:
+        found = [
+            (start, atoms[which])
+            for scan, atoms in self._atoms
+            for which, start, _ in scan.find_matches_as_indexes(data)
+        ]
+        if not found:
             return set()
-        return set((edges.searchsorted(np.array(hits), "right") - 1).tolist())
+        if len(found) >= len(edges) > MANY and self._shuns < MAX_SHUNS:
+            self._shun([atom for _, atom in found], len(edges) // 4)
+        return set((edges.searchsorted(np.array([start for start, _ in found]), "right") - 1).tolist())
+
+    def _shun(self, found: Iterable[str], most: int) -> None:
+        """Do without the atoms that stand in many calls from now on: claims may be called so."""
+        common = [atom for atom, count in Counter(found).items() if count > most and len(atom) == ATOM]
+        if common:
+            self._shuns += 1
+            self._healthy += common
+            self._fresh = False
 
     def _build(self) -> None:
         from ahocorasick_rs import BytesAhoCorasick, MatchKind
@@ -375,11 +393,10 @@ class Narrower:
         loose = {literal.decode() for literal in self._loose}
         wanted = [literal for literal in self.literals if literal not in self._fixed and literal not in loose]
         atoms = cover([*wanted, *_FOREIGN], self._healthy)
+        groups = [atoms[start : start + GROUP] for start in range(0, len(atoms), GROUP)]
         self._atoms = [
-            BytesAhoCorasick(
-                [atom.encode() for atom in atoms[start : start + GROUP]], matchkind=MatchKind.LeftmostFirst
-            )
-            for start in range(0, len(atoms), GROUP)
+            (BytesAhoCorasick([atom.encode() for atom in group], matchkind=MatchKind.LeftmostFirst), group)
+            for group in groups
         ]
         self._fresh = True
 
@@ -421,8 +438,8 @@ def _goes_back(stamp: tuple[heads.U64, heads.U64, heads.U64]) -> heads.Bools:
 def cover(literals: Iterable[str], healthy: Iterable[str]) -> list[str]:
     """A few short strings, one of which is part of each of *literals* and none part of *healthy*.
 
-    Greedy: the string that most literals share comes first.  A literal all of whose parts are
-    in *healthy* is taken whole.
+    Greedy: the string that most literals share comes first, of several the one with a blank, which no name
+    has.  A literal all of whose parts are in *healthy* is taken whole.
     """
     common = {text[at : at + ATOM] for text in healthy for at in range(len(text) - ATOM + 1)}
     sharing: dict[str, set[int]] = {}
@@ -433,16 +450,16 @@ def cover(literals: Iterable[str], healthy: Iterable[str]) -> list[str]:
             sharing.setdefault(part, set()).add(number)
         if not parts:
             whole.append(literal)
-    heap = [(-len(numbers), part) for part, numbers in sharing.items()]
+    heap = [(-len(numbers), " " not in part, part) for part, numbers in sharing.items()]
     heapq.heapify(heap)
     chosen: list[str] = []
     covered: set[int] = set()
     while heap:
-        count, part = heapq.heappop(heap)
+        count, worse, part = heapq.heappop(heap)
         new = len(sharing[part] - covered)
         if new < -count:
             if new:
-                heapq.heappush(heap, (-new, part))
+                heapq.heappush(heap, (-new, worse, part))
             continue
         chosen.append(part)
         covered |= sharing[part]

@@ -6,9 +6,11 @@ import dataclasses
 import itertools
 import os
 import random
+import re
 import signal
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -182,6 +184,21 @@ def test_a_run_of_which_a_part_had_to_be_read_is_read_to_its_end():
     del lines[dice.randrange(len(lines))]
     data = "\n".join(lines).encode()
     assert reported(data, [2_000]) == reported(data, narrow=False)
+
+
+def test_what_names_hold_is_no_atom_for_long(monkeypatch):
+    """Else every call of a claim that is called so would be looked at twice."""
+    monkeypatch.setattr(narrow, "MANY", 1)
+    narrower = passing.Passer(scan.Scanner(loaded())._engine, frozenset()).fresh().begin(0, inside=False)
+    for seed in (5, 6):
+        list(narrower.feed("\n".join([*log_of(seed, "v4.9.0", 60, 0.0), ""]).encode()))
+    atom = next(one for _, atoms in narrower._atoms for one in atoms if one.isalpha() and one.islower())
+    named = "\n".join(re.sub(r'(?<=pvc/name":")[^"]+', f"{atom}-0", line) for line in log_of(7, "v4.9.0", 200, 0.0))
+    pieces = list(narrower.feed(named.encode()))
+    assert sum(piece.size for piece in pieces if isinstance(piece, Run)) > len(named) * 0.3
+    narrower._marked(b"", np.zeros(1, np.int64))  # builds them anew, if there is need
+    assert all(atom not in atoms for _, atoms in narrower._atoms)
+    assert " " in narrow.cover(["comm nfsd"], [])[0]
 
 
 @some
