@@ -193,7 +193,7 @@ def test_what_names_hold_is_no_atom_for_long(monkeypatch):
     for seed in (5, 6):
         list(narrower.feed("\n".join([*log_of(seed, "v4.9.0", 60, 0.0), ""]).encode()))
     atom = next(one for _, atoms in narrower._atoms for one in atoms if one.isalpha() and one.islower())
-    named = "\n".join(re.sub(r'(?<=pvc/name":")[^"]+', f"{atom}-0", line) for line in log_of(7, "v4.9.0", 200, 0.0))
+    named = "\n".join(re.sub(r'(?<=pvc/name":")[^"]+', f"{atom}-0", line) for line in log_of(6, "v4.9.0", 60, 0.0))
     pieces = list(narrower.feed(named.encode()))
     assert sum(piece.size for piece in pieces if isinstance(piece, Run)) > len(named) * 0.3
     narrower._marked(b"", np.zeros(1, np.int64))  # builds them anew, if there is need
