@@ -69,7 +69,7 @@ def diagnose(
         year: of klog's stamps, which have none; default: what the log, its name or its age tell.
         zone: minutes east of UTC of whoever wrote them.
         reference: µs since the epoch, the latest time that the logs can have.
-        jobs: processes for large or many files; None: one per core.
+        jobs: processes for large or many files; None: one per core, up to 8.
 
     Returns:
         The diagnosis; inputs that could not be read are in ``report.errors``.

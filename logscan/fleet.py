@@ -374,7 +374,7 @@ def connected(address: str, workers: int | None = None) -> Iterator[Client]:
     Args:
         address: host:port, a URL of Dask, or the path of a scheduler file; LOCAL: processes of this
             machine that end with us.
-        workers: how many, for LOCAL; None: one per core.
+        workers: how many, for LOCAL; None: one per core, up to 8.
 
     Raises:
         LogscanError: there is none.

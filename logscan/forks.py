@@ -12,6 +12,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_all_start_methods, get_context
 
+MOST = 8  # one engine reads what they leave over: more would wait for it, and each has 40 MB
+
 _lifeline: tuple[int, int] | None = None  # a pipe whose writing end this process alone holds: it closes when we die
 
 
@@ -21,8 +23,9 @@ def possible() -> bool:
 
 
 def cores() -> int:
-    """How many processes can work at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processes are made unless somebody asks for another number: one per core, up to MOST."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(found, MOST)
 
 
 @contextmanager

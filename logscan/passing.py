@@ -68,7 +68,7 @@ class Passer:
 
         Args:
             path: of the regular file whose bytes *chunks* are, if they are one's.
-            jobs: processes for a large file; None: one per core.
+            jobs: processes for a large file; None: one per core, up to 8.
             prepare: see listening.Listener.
 
         Raises:

@@ -60,7 +60,7 @@ class Options:
     zone: int = 0  # minutes east of UTC of whoever wrote klog's stamps
     reference: int | None = None  # the latest time the log can have, µs since the epoch
     trace: bool = False  # remember the lives of the volumes, see Scanner.trace
-    jobs: int | None = None  # processes that narrow a large file; None: one per core
+    jobs: int | None = None  # processes that narrow a large file; None: one per core, up to 8
     narrow: bool = True  # pass over calls of a large log that all went well; the report is the same
     newest: int | None = None  # remember so many incidents and volumes, the last; None: the first MAX_…
     client: str | None = None  # the nodes' address as the NFS server sees it

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logscan import api, columns, crew, partials, passing, scan, sources
+from logscan import api, columns, crew, forks, partials, passing, scan, sources
 from logscan.errors import SourceError
 from logscan.model import Report
 from logscan.quiet import Narrowed
@@ -167,6 +167,12 @@ def test_everybody_who_reads_many_files_has_it(tmp_path, monkeypatch):
     rows, same = (columns.read(str(tmp_path), reference=REFERENCE, jobs=jobs).to_pylist() for jobs in (2, 1))
     assert rows == same
     assert len(seen) == 2 * len(list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(("there", "made"), [(1, 1), (6, 6), (64, forks.MOST)])
+def test_a_large_machine_gets_no_more_processes_than_one_engine_can_follow(monkeypatch, there, made):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(there)), raising=False)
+    assert forks.cores() == made
 
 
 def test_standard_input_is_there_once(tmp_path):

@@ -97,7 +97,7 @@ def open_batches(
         year: of klog's stamps, which have none; default: what the log, its name or its age tell.
         zone: minutes east of UTC of whoever wrote them.
         reference: µs since the epoch, the latest time that the logs can have.
-        jobs: processes for large or many files; None: one per core.
+        jobs: processes for large or many files; None: one per core, up to 8.
         on_error: gets what could not be read; the rest is read all the same.
 
     Raises:

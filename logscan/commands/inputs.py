@@ -47,7 +47,10 @@ reference_option = click.option(
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
 jobs_option = click.option(
-    "--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large or many files; default: one per core."
+    "--jobs",
+    "-j",
+    type=click.IntRange(1, 256),
+    help="Processes for large or many files; default: one per core, up to 8.",
 )
 severity_option = click.option(
     "--severity", type=click.Choice(["info", "warning", "error"]), default="info", show_default=True,

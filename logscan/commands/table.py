@@ -40,7 +40,10 @@ FORMATS = ("parquet", "arrow", "csv")
     help="Latest time the log can have (2026-07-20T10:00:00Z); default: the file's own, or now.",
 )  # fmt: skip
 @click.option(
-    "--jobs", "-j", type=click.IntRange(1, 256), help="Processes for large or many files; default: one per core."
+    "--jobs",
+    "-j",
+    type=click.IntRange(1, 256),
+    help="Processes for large or many files; default: one per core, up to 8.",
 )
 @dask_option
 @click.option(
