@@ -7,7 +7,7 @@ to find are the lines' borders, their stamps, and whom each call is about.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,20 +78,20 @@ class Lines:
     about: list[list[str | None]]  # see Cut
 
 
-def prepare(runs: Iterable[Run], requests: Requests) -> None:
-    """Cut those of *runs* that are not cut yet, all at once: small arrays cost as much as large ones."""
-    whole = [run for run in runs if run.cut is None]
-    if not whole:
-        return
-    texts = [run.text() for run in whole]
+def prepare(runs: Sequence[Run], requests: Requests) -> None:
+    """Cut *runs*, at least one, all at once: small arrays cost as much as large ones."""
+    _cut(runs, [run.text() for run in runs], requests)
+
+
+def _cut(runs: Sequence[Run], texts: Sequence[bytes], requests: Requests) -> None:
     text = b"".join([*texts, bytes(PADDING)])
     flat = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(flat[:-PADDING] == ord("\n"))
     starts = _starts(ends)
     micros, pid = _micros(flat, starts), _pids(flat, starts)
-    about = _about(text, whole, starts, ends, requests)
+    about = _about(text, runs, starts, ends, requests)
     line = call = edge = 0
-    for run, own in zip(whole, texts, strict=True):
+    for run, own in zip(runs, texts, strict=True):
         to, last = line + run.lines, call + len(run.kinds)
         run.cut = Cut(
             (ends[line:to] - edge).astype(np.int32), micros[line:to], pid[line:to], [one[call:last] for one in about]
@@ -148,9 +148,10 @@ def _about(text: bytes, runs: Sequence[Run], starts: Ints, ends: Ints, requests:
 
 def lines_of(runs: Sequence[Passed], requests: Requests) -> Lines:
     """Take the lines of *runs* apart; at least one run."""
-    prepare((one.run for one in runs), requests)
-    cuts: list[Cut] = [one.run.cut for one in runs]
     texts = [one.run.text() for one in runs]
+    if whole := [(one.run, text) for one, text in zip(runs, texts, strict=True) if one.run.cut is None]:
+        _cut([run for run, _ in whole], [text for _, text in whole], requests)
+    cuts: list[Cut] = [one.run.cut for one in runs]
     edges = np.cumsum([0, *map(len, texts)])[:-1]
     counts = np.array([one.run.lines for one in runs])
     calls = np.array([len(one.run.kinds) for one in runs])
