@@ -82,6 +82,12 @@ def _under(domain: str, host: str = r"(?:[\w-]+\.)*(?P<file_system>[\w-]+)") -> 
     return re.compile(rf"(?i){host}\.{domain}")
 
 
+def _of_account(kind: str) -> re.Pattern[str]:
+    """A host of a storage account of Azure's, in each of its clouds."""
+    clouds = r"(?:core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de)|storage\.azure\.net)"
+    return _under(rf"(?:privatelink\.)?{kind}\.{clouds}", r"(?P<account>[\w-]+)(?:\.z[0-9]+)?")
+
+
 def _called(words: str) -> re.Pattern[str]:
     """A host whose first label is, or holds as a word of its own, one of *words*."""
     return re.compile(rf"(?i)(?:[\w-]*[-_])?(?P<product>{words})[0-9]*(?:[-_][\w-]*)?(?:\.[\w-]+)*")
@@ -181,10 +187,7 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         "Azure Files",
-        _under(
-            r"(?:privatelink\.)?file\.(?:core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de)|storage\.azure\.net)",
-            r"(?P<account>[\w-]+)(?:\.z[0-9]+)?",
-        ),
+        _of_account("file"),
         {
             "admit": (
                 ("An NFS share has no list of clients: the network of the storage account decides. Let in the nodes' subnet"
@@ -211,10 +214,7 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         "Azure Blob Storage",
-        _under(
-            r"(?:privatelink\.)?blob\.(?:core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de)|storage\.azure\.net)",
-            r"(?P<account>[\w-]+)(?:\.z[0-9]+)?",
-        ),
+        _of_account("blob"),
         {
             "admit": (
                 ("A container has no list of clients: the network of the storage account decides. Let in the nodes' subnet"
