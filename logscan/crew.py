@@ -51,8 +51,7 @@ def open_sources(
             elif result is None:
                 yield from files.read(entry, crowd)
             else:
-                skipped.update(result.skipped)
-                yield from crowd.admit(partials.inputs(iter([result])))
+                yield from crowd.admit(partials.inputs(partials.counted(iter([result]), skipped)))
                 crowd.left_out += result.left_out
 
 
