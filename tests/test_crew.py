@@ -19,7 +19,7 @@ from logscan.errors import SourceError
 from logscan.model import Report
 from logscan.quiet import Narrowed
 from tests.test_narrow import log_of
-from tests.test_partials import OPTIONS, REFERENCE, RULES, noise, plain
+from tests.test_partials import OPTIONS, REFERENCE, RULES, noise, noisy, plain
 from tests.test_partials import logs as drivers
 
 few = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
@@ -63,10 +63,7 @@ def files_of(folder, seed: int, count: int = 5):
 def test_files_of_all_kinds_give_the_report_of_reading_them_one_by_one(tmp_path_factory, files, dice):
     folder = tmp_path_factory.mktemp("logs")
     for number, (lines, odd) in enumerate(files):
-        text = list(lines)
-        for place, line in odd:
-            text.insert(place % (len(text) + 1), line)
-        data = "\n".join(text).encode()
+        data = noisy(lines, odd)
         path = folder / f"{number + 8}.log"
         kind = dice.choice(["text", "text", "gz", "tar", "odd"])
         if kind == "gz":

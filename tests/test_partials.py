@@ -67,6 +67,14 @@ logs = st.builds(
 noise = st.lists(st.tuples(st.integers(0, 1000), st.sampled_from(NOISE)), max_size=4)
 
 
+def noisy(lines: list[str], odd: list[tuple[int, str]]) -> bytes:
+    """A log with odd lines put into it."""
+    text = list(lines)
+    for place, line in odd:
+        text.insert(place % (len(text) + 1), line)
+    return "\n".join(text).encode()
+
+
 @few
 @given(
     st.lists(st.tuples(logs, noise), min_size=1, max_size=3), st.integers(0, 1 << 32).map(random.Random), st.booleans()
@@ -76,10 +84,7 @@ def test_parts_read_anywhere_and_united_in_any_order_give_the_report_of_the_whol
 ):
     folder = tmp_path_factory.mktemp("logs")
     for number, (lines, odd) in enumerate(files):
-        text = list(lines)
-        for place, line in odd:
-            text.insert(place % (len(text) + 1), line)
-        data = "\n".join(text).encode()
+        data = noisy(lines, odd)
         name = f"{number + 8}.log"  # 8, 9, 10: their order is not that of the letters
         if packed and number == 0:
             (folder / f"{name}.gz").write_bytes(gzip.compress(data))
